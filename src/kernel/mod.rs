@@ -1,0 +1,131 @@
+//! Running the cells of a notebook in a kernel process.
+//!
+//! An [`Executor`] takes a [`Job`] (what to run, where, within which limits) and gives an [`Execution`] (what came of every
+//! cell and how it ended). It knows processes, sockets and the Jupyter messaging protocol; it knows nothing of hooks, HTTP,
+//! the store or what the outputs mean. Whatever it starts it ends: when `execute` returns or is dropped, no process of the
+//! job is left.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use crate::model::RunId;
+
+/// Runs notebooks, each in a fresh kernel of its own.
+#[async_trait]
+pub trait Executor: Send + Sync {
+    /// Starts a kernel, runs the job's cells in order until one fails, and ends the kernel.
+    ///
+    /// Dropping the future kills the kernel's process group.
+    ///
+    /// # Errors
+    /// Only when no kernel could be started; everything after that is an [`Execution`] with its [`Outcome`].
+    async fn execute(&self, job: Job) -> Result<Execution, StartError>;
+}
+
+/// One run, as a kernel sees it.
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub run: RunId,
+    pub kernel: KernelCommand,
+    /// The kernel's working directory; exists.
+    pub workdir: PathBuf,
+    /// Added to the kernel's environment, over what the kernelspec sets.
+    pub env: Vec<(String, String)>,
+    pub cells: Vec<CodeCell>,
+    pub limits: Limits,
+}
+
+/// How to start a kernel: a kernelspec, resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelCommand {
+    /// The program (an absolute path) and its arguments; `{connection_file}` stands for the connection file.
+    pub argv: Vec<String>,
+    pub env: Vec<(String, String)>,
+    /// The kernelspec's name, e.g. `python3`, and its language, e.g. `python`, lowercase.
+    pub name: String,
+    pub language: String,
+    pub interrupt: InterruptMode,
+}
+
+/// How a kernel wants to be interrupted (`interrupt_mode` of its kernelspec).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum InterruptMode {
+    #[default]
+    Signal,
+    Message,
+}
+
+/// A code cell to execute.
+#[derive(Debug, Clone)]
+pub struct CodeCell {
+    /// Its index among all cells of the notebook that is executed.
+    pub index: usize,
+    pub source: String,
+    /// Whether an error in this cell lets the run go on (`raises-exception` tag).
+    pub raises_exception: bool,
+}
+
+/// What a run may use.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// From the first cell's start.
+    pub wall: Duration,
+    /// For the kernel to answer after it was started.
+    pub start: Duration,
+    /// All outputs of all cells together, in bytes as they arrive.
+    pub output_bytes: usize,
+    /// Address space of the kernel's processes (`RLIMIT_AS`), in bytes.
+    pub memory_bytes: Option<u64>,
+}
+
+/// What came of a job.
+#[derive(Debug, Clone)]
+pub struct Execution {
+    /// One entry for every cell that was started, in order.
+    pub cells: Vec<ExecutedCell>,
+    pub outcome: Outcome,
+    /// The kernel's `language_info`, for the notebook's metadata.
+    pub language_info: Option<Map<String, Value>>,
+}
+
+/// What came of one cell.
+#[derive(Debug, Clone)]
+pub struct ExecutedCell {
+    /// As in [`CodeCell::index`].
+    pub index: usize,
+    pub execution_count: Option<u64>,
+    /// nbformat 4 outputs, folded as nbclient folds them.
+    pub outputs: Vec<Value>,
+    pub started_at: DateTime<Utc>,
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Succeeded,
+    CellError { cell: usize, ename: String, evalue: String, traceback: Vec<String> },
+    Timeout { cell: Option<usize>, after: Duration },
+    KernelDied { cell: Option<usize>, reason: String },
+    OutOfMemory { cell: Option<usize> },
+    OutputTooLarge { cell: Option<usize>, limit: usize },
+}
+
+/// Why no kernel could be started. A lowercase fragment, for the log; names no secret.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot start `{program}`: {source}")]
+    Spawn { program: String, source: std::io::Error },
+    #[error("the kernel ended before it answered ({status}): {stderr}")]
+    Died { status: String, stderr: String },
+    #[error("the kernel did not answer within {0:?}")]
+    Timeout(Duration),
+    #[error("cannot talk to the kernel: {0}")]
+    Protocol(String),
+    #[error("cannot prepare the kernel's files: {0}")]
+    Files(#[from] std::io::Error),
+}

@@ -1,0 +1,264 @@
+//! Identifiers and tokens.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Duration, NaiveDateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Invalid;
+
+/// Defines an id, a UUID version 7: sortable by the time it was made.
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            #[must_use]
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::parse_str(text).map(Self)
+            }
+        }
+    };
+}
+
+uuid_id!(
+    /// A hook: a notebook deployed as a URL.
+    HookId
+);
+uuid_id!(
+    /// One execution of a hook.
+    RunId
+);
+uuid_id!(
+    /// A person or program that owns hooks.
+    UserId
+);
+uuid_id!(
+    /// An API token (its id, never its value).
+    TokenId
+);
+
+/// Names one version or one output of a hook: `%Y%m%d%H%M%S%f` in UTC, 20 digits.
+///
+/// Strictly increasing per hook, so its order is the order of time even when two come within a microsecond.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Histo(String);
+
+const HISTO_FORMAT: &str = "%Y%m%d%H%M%S%6f";
+
+impl Histo {
+    /// The histo for `now`, pushed to just behind `last` when the clock has not moved past it.
+    #[must_use]
+    pub fn next(now: DateTime<Utc>, last: Option<&Self>) -> Self {
+        let now = now.naive_utc();
+        let at = match last.and_then(Self::time) {
+            Some(last) if last >= truncate_to_micros(now) => last + Duration::microseconds(1),
+            _ => now,
+        };
+        Self(at.format(HISTO_FORMAT).to_string())
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn time(&self) -> Option<NaiveDateTime> {
+        // chrono cannot parse digits that run on without a separator, so the fraction is split off first.
+        let (seconds, micros) = self.0.split_at_checked(14)?;
+        let time = NaiveDateTime::parse_from_str(seconds, "%Y%m%d%H%M%S").ok()?;
+        Some(time + Duration::microseconds(micros.parse().ok()?))
+    }
+}
+
+fn truncate_to_micros(time: NaiveDateTime) -> NaiveDateTime {
+    time - Duration::nanoseconds(i64::from(time.and_utc().timestamp_subsec_nanos() % 1000))
+}
+
+impl FromStr for Histo {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let histo = Self(text.to_owned());
+        let digits = text.len() == 20 && text.bytes().all(|b| b.is_ascii_digit());
+        if digits && histo.time().is_some() {
+            Ok(histo)
+        } else {
+            Err(Invalid::new("histo", "expected 20 digits: %Y%m%d%H%M%S%f in UTC"))
+        }
+    }
+}
+
+impl fmt::Display for Histo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// `bytes` read as one big-endian number, written in `width` base-62 digits.
+fn base62(bytes: &[u8; 20], width: usize) -> String {
+    let mut number = *bytes;
+    let mut digits = vec![b'0'; width];
+    for digit in digits.iter_mut().rev() {
+        let mut remainder = 0u32;
+        for byte in &mut number {
+            let value = (remainder << 8) | u32::from(*byte);
+            *byte = u8::try_from(value / 62).unwrap_or(u8::MAX); // remainder < 62, so the quotient fits
+            remainder = value % 62;
+        }
+        *digit = BASE62[remainder as usize];
+    }
+    digits.into_iter().map(char::from).collect()
+}
+
+/// Base-62 digits that 160 bits need.
+const TOKEN_WIDTH: usize = 27;
+
+/// The secret part of a hook's URL: 160 random bits in base 62. Whoever knows it may call the hook.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct HookToken(String);
+
+impl HookToken {
+    #[must_use]
+    pub fn from_random(bytes: [u8; 20]) -> Self {
+        Self(base62(&bytes, TOKEN_WIDTH))
+    }
+
+    /// The token itself. Belongs into URLs given to its owner and into the database, never into a log or an error.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for HookToken {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() == TOKEN_WIDTH && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid::new("token", "not a hook token"))
+        }
+    }
+}
+
+impl fmt::Debug for HookToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HookToken(***)")
+    }
+}
+
+/// An API token as its holder sends it: `nbh_` and 160 random bits in base 62. Shown once, stored only as a [`TokenHash`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiToken(String);
+
+impl ApiToken {
+    #[must_use]
+    pub fn from_random(bytes: [u8; 20]) -> Self {
+        Self(format!("nbh_{}", base62(&bytes, TOKEN_WIDTH)))
+    }
+
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ApiToken {
+    type Err = Invalid;
+
+    /// Accepts any token of 16 to 200 visible ASCII characters: an admin may set `NBHOOK_ADMIN_TOKEN` to one of their own.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if (16..=200).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid::new("token", "expected 16 to 200 visible ASCII characters"))
+        }
+    }
+}
+
+impl fmt::Debug for ApiToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiToken(***)")
+    }
+}
+
+/// SHA-256 of an API token, in hex. Tokens hold 160 random bits, so a fast hash without salt is enough (no dictionary to try).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenHash(pub String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeZone;
+
+    #[test]
+    fn histo_has_twenty_digits_and_increases_when_the_clock_stands_still() {
+        let now = Utc.with_ymd_and_hms(2025, 3, 9, 1, 2, 3).unwrap() + Duration::nanoseconds(45_678_901);
+        let first = Histo::next(now, None);
+        assert_eq!(first.as_str(), "20250309010203045678");
+        let second = Histo::next(now, Some(&first));
+        let third = Histo::next(now - Duration::hours(1), Some(&second));
+        assert_eq!([second.as_str(), third.as_str()], ["20250309010203045679", "20250309010203045680"]);
+        assert_eq!(first.as_str().parse::<Histo>().unwrap(), first);
+    }
+
+    #[test]
+    fn histo_refuses_what_is_no_time() {
+        for text in [
+            "",
+            "2025",
+            "20251309010203045678",
+            "2025030901020304567x",
+            "202503090102030456789",
+            "../../etc/passwd12345",
+        ] {
+            assert!(text.parse::<Histo>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn base62_reads_the_bytes_as_one_number() {
+        let mut bytes = [0u8; 20];
+        assert_eq!(HookToken::from_random(bytes).expose(), "0".repeat(27));
+        bytes[18] = 1; // 256 = 4 * 62 + 8
+        assert_eq!(HookToken::from_random(bytes).expose(), format!("{}48", "0".repeat(25)));
+        let largest = HookToken::from_random([255; 20]);
+        assert_eq!(largest.expose().parse::<HookToken>().unwrap(), largest);
+    }
+
+    #[test]
+    fn tokens_hide_in_debug() {
+        let shown = format!("{:?} {:?}", HookToken::from_random([7; 20]), ApiToken::from_random([7; 20]));
+        assert_eq!(shown, "HookToken(***) ApiToken(***)");
+    }
+}

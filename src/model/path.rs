@@ -1,0 +1,167 @@
+//! Paths that cannot leave the folder they belong to.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::Invalid;
+
+/// Longest path, in bytes; leaves room for the data folder under `PATH_MAX`.
+const MAX_BYTES: usize = 1024;
+/// Longest component, in bytes (`NAME_MAX`).
+const MAX_COMPONENT: usize = 255;
+
+/// A normalised relative path with `/` between its components: no `..`, no root, no control character.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct RelativePath(String);
+
+impl RelativePath {
+    /// Normalises `text` (`.`, `//` and inner `..` are resolved).
+    ///
+    /// # Errors
+    /// Names `field` when the path is empty, absolute, escapes its root, or holds a character or component no file system keeps.
+    pub fn parse(field: &str, text: &str) -> Result<Self, Invalid> {
+        let refuse = |why: &str| Err(Invalid::new(field, why));
+        if text.starts_with('/') || text.starts_with('\\') {
+            return refuse("must be relative: leave out the leading slash");
+        }
+        if text.chars().any(char::is_control) {
+            return refuse("must not hold control characters");
+        }
+        let mut parts: Vec<&str> = Vec::new();
+        for part in text.split('/') {
+            match part {
+                "" | "." => {}
+                ".." => {
+                    if parts.pop().is_none() {
+                        return refuse("must not leave its folder with `..`");
+                    }
+                }
+                _ if part.len() > MAX_COMPONENT => return refuse("has a component of more than 255 bytes"),
+                _ => parts.push(part),
+            }
+        }
+        let path = parts.join("/");
+        match path.len() {
+            0 => refuse("must name a file"),
+            1..=MAX_BYTES => Ok(Self(path)),
+            _ => refuse("must have at most 1024 bytes"),
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        Path::new(&self.0)
+    }
+
+    /// The last component.
+    #[must_use]
+    pub fn file_name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+}
+
+impl fmt::Display for RelativePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a hook's notebook lives in its owner's tree, e.g. `reports/sales.ipynb`.
+///
+/// Only the last component ends in `.ipynb`, so one hook's folder never lies inside another's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct HookPath(RelativePath);
+
+impl HookPath {
+    /// # Errors
+    /// As [`RelativePath::parse`], and when the path does not name an `.ipynb` file or runs through one.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let path = RelativePath::parse("path", text)?;
+        let is_notebook = |part: &str| Path::new(part).extension().is_some_and(|ext| ext.eq_ignore_ascii_case("ipynb"));
+        let mut parts = path.as_str().rsplit('/');
+        if !parts.next().is_some_and(is_notebook) {
+            return Err(Invalid::new("path", "must name a notebook, ending in .ipynb"));
+        }
+        if parts.any(is_notebook) {
+            return Err(Invalid::new("path", "must not have a folder ending in .ipynb"));
+        }
+        Ok(Self(path))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        self.0.as_path()
+    }
+
+    /// The notebook's name without its folder and extension, e.g. `sales`.
+    #[must_use]
+    pub fn stem(&self) -> &str {
+        let name = self.0.file_name();
+        name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+    }
+}
+
+impl fmt::Display for HookPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_normalised() {
+        for (text, expected) in [
+            ("a.ipynb", "a.ipynb"),
+            ("./a//b/../c.ipynb", "a/c.ipynb"),
+            ("Übersicht & Zahlen 2025.ipynb", "Übersicht & Zahlen 2025.ipynb"),
+            (".hidden.IPYNB", ".hidden.IPYNB"),
+        ] {
+            assert_eq!(HookPath::parse(text).unwrap().as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn paths_that_leave_or_confuse_are_refused() {
+        let long = format!("{}.ipynb", "x".repeat(256));
+        for text in [
+            "",
+            ".",
+            "/",
+            "/etc/passwd.ipynb",
+            "../a.ipynb",
+            "a/../../b.ipynb",
+            "a.txt",
+            "a.ipynb/b.ipynb",
+            "a\0.ipynb",
+            "a\n.ipynb",
+            "\\\\host\\a.ipynb",
+            "a.ipynb/20250309010203045678",
+            &long,
+            ".ipynb",
+        ] {
+            assert!(HookPath::parse(text).is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn stem_is_the_bare_name() {
+        assert_eq!(HookPath::parse("a.b/c d.v2.ipynb").unwrap().stem(), "c d.v2");
+    }
+}
