@@ -4,3 +4,5 @@ pub mod clock;
 pub mod kernel;
 pub mod model;
 pub mod notebook;
+pub mod response;
+pub mod store;
