@@ -1,6 +1,7 @@
 //! nbhook turns a Jupyter notebook into a URL. This file is the map; `ARCHITECTURE.md` walks through it.
 
 pub mod clock;
+pub mod config;
 pub mod kernel;
 pub mod model;
 pub mod notebook;
