@@ -2,5 +2,7 @@
 
 pub mod clock;
 pub mod kernel;
+pub mod mail;
 pub mod model;
 pub mod notebook;
+pub mod templates;
