@@ -3,7 +3,9 @@
 pub mod clock;
 pub mod config;
 pub mod kernel;
+pub mod mail;
 pub mod model;
 pub mod notebook;
 pub mod response;
 pub mod store;
+pub mod templates;

@@ -1,0 +1,117 @@
+//! The system calls that std has no safe name for. The only unsafe code of the crate; nothing here decides anything.
+#![expect(unsafe_code, reason = "prctl, setrlimit, kill and waitid have no safe counterpart in std")]
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// A process id as the system calls take it.
+pub(super) type Pid = libc::pid_t;
+
+/// Makes the child the leader of its own session and process group, lets it die with the thread that starts it, gives it
+/// default signal handlers and none of the server's files, and bounds its memory.
+pub(super) fn isolate(command: &mut Command, memory_bytes: Option<u64>) {
+    let parent = std::process::id();
+    // SAFETY: the closure runs between fork and exec. It allocates nothing, takes no lock and calls only functions that
+    // POSIX or Linux document as async-signal-safe (plain system calls); it captures two plain numbers.
+    unsafe {
+        command.pre_exec(move || {
+            check(libc::setsid())?;
+            die_with_parent(parent)?;
+            for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP] {
+                // A server started with `nohup` or in the background ignores some of these, and Python would inherit that.
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            limit(libc::RLIMIT_CORE, 0)?;
+            if let Some(bytes) = memory_bytes {
+                limit(libc::RLIMIT_AS, bytes)?;
+            }
+            close_files_on_exec();
+            Ok(())
+        });
+    }
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(target_os = "linux")]
+fn die_with_parent(parent: u32) -> io::Result<()> {
+    // SAFETY: prctl and getppid take and give plain numbers.
+    unsafe {
+        check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL))?;
+        // The server may have died between fork and prctl, in which case the signal never comes.
+        if u32::try_from(libc::getppid()) != Ok(parent) {
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn die_with_parent(_parent: u32) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+type Resource = libc::__rlimit_resource_t;
+#[cfg(not(target_os = "linux"))]
+type Resource = libc::c_int;
+
+fn limit(resource: Resource, bytes: u64) -> io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: bytes as libc::rlim_t, rlim_max: bytes as libc::rlim_t };
+    // SAFETY: `limit` is a valid rlimit for the length of the call.
+    check(unsafe { libc::setrlimit(resource, &raw const limit) })
+}
+
+/// Marks every file but stdin, stdout and stderr to be closed by exec. What the server itself opens is so marked already;
+/// this is for what the server inherited and for libraries that forget.
+#[cfg(target_os = "linux")]
+fn close_files_on_exec() {
+    const FIRST: libc::c_uint = 3;
+    // SAFETY: close_range and fcntl take plain numbers; a number that is no open file is an error without effect.
+    unsafe {
+        let done =
+            libc::syscall(libc::SYS_close_range, FIRST, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_uint);
+        if done == -1 {
+            // A Linux before 5.11.
+            for file in 3..1024 {
+                libc::fcntl(file, libc::F_SETFD, libc::FD_CLOEXEC);
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn close_files_on_exec() {
+    for file in 3..1024 {
+        // SAFETY: fcntl takes plain numbers; a number that is no open file is an error without effect.
+        unsafe { libc::fcntl(file, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+}
+
+/// Sends a signal to every process of a group. Gone processes are no error.
+pub(super) fn signal_group(group: Pid, signal: libc::c_int) {
+    // SAFETY: killpg takes plain numbers.
+    unsafe { libc::killpg(group, signal) };
+}
+
+/// Sends SIGKILL to one process.
+pub(super) fn kill(pid: Pid) {
+    // SAFETY: kill takes plain numbers.
+    unsafe { libc::kill(pid, libc::SIGKILL) };
+}
+
+/// Blocks until a child has ended, and leaves it a zombie: until it is reaped its id cannot be given to another process.
+pub(super) fn wait_without_reaping(pid: Pid) {
+    let Ok(id) = libc::id_t::try_from(pid) else { return };
+    loop {
+        let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::zeroed();
+        // SAFETY: `info` is valid memory for a siginfo_t during the call.
+        let result = unsafe { libc::waitid(libc::P_PID, id, info.as_mut_ptr(), libc::WEXITED | libc::WNOWAIT) };
+        if result == 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            return;
+        }
+    }
+}
