@@ -88,6 +88,12 @@ impl Files {
         tempfile::Builder::new().prefix("run-").tempdir_in(&root).map_err(at(&root))
     }
 
+    /// A file for something that is being uploaded, on the same file system as the runs' directories.
+    pub fn upload(&self) -> Result<tempfile::NamedTempFile> {
+        let root = self.scratch_root();
+        tempfile::NamedTempFile::new_in(&root).map_err(at(&root))
+    }
+
     fn hook_folder(&self, owner: &Owner, path: &HookPath) -> PathBuf {
         self.data.join(owner.as_str()).join(path.as_path())
     }
@@ -143,9 +149,13 @@ impl Files {
         write_atomic(path, content, &self.scratch_root())
     }
 
-    pub fn output(&self, hook: &Hook, histo: &Histo) -> Result<Vec<u8>> {
+    /// The output of a run, if it is (still) there.
+    pub fn output(&self, hook: &Hook, histo: &Histo) -> Result<Option<Vec<u8>>> {
         let path = self.of(hook).join("outputs").join(format!("{histo}.ipynb"));
-        fs::read(&path).map_err(at(&path))
+        match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some).map_err(at(&path)),
+        }
     }
 
     pub fn remove_versions(&self, hook: &Hook, histos: &[Histo]) -> Result<()> {

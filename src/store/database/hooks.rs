@@ -90,11 +90,10 @@ impl Database {
     ///
     /// `place` puts the files of the version where its histo says; it is called inside the transaction, so that a version is
     /// seen exactly when its files are there.
-    pub async fn deploy(
-        &self,
-        new: NewDeploy<'_>,
-        place: impl FnOnce(&Histo) -> Result<()> + Send,
-    ) -> Result<Deployed> {
+    pub async fn deploy<F>(&self, new: NewDeploy<'_>, place: impl FnOnce(Histo) -> F + Send) -> Result<Deployed>
+    where
+        F: Future<Output = Result<()>> + Send,
+    {
         let mut tx = self.write().await?;
         let existing: Option<String> =
             sqlx::query_scalar("SELECT id FROM hooks WHERE owner_id = $1 AND path = $2 AND deleted_at IS NULL")
@@ -121,7 +120,7 @@ impl Database {
             .bind(millis(new.now))
             .execute(&mut *tx)
             .await?;
-        place(&histo)?;
+        place(histo).await?;
         tx.commit().await?;
         let hook = self.hook(id).await?.ok_or_else(|| StoreError::Corrupt("deployed hook vanished".to_owned()))?;
         Ok(Deployed { hook, is_new })
@@ -136,6 +135,15 @@ impl Database {
         .fetch_optional(&self.pool)
         .await?;
         row.map(Hook::try_from).transpose()
+    }
+
+    /// The path of a hook, deleted or not.
+    pub async fn hook_path(&self, id: HookId) -> Result<Option<HookPath>> {
+        let path: Option<String> = sqlx::query_scalar("SELECT path FROM hooks WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(&self.pool)
+            .await?;
+        path.map(|path| HookPath::parse(&path).map_err(|error| StoreError::Corrupt(error.to_string()))).transpose()
     }
 
     pub async fn hook_by_token(&self, token: &HookToken) -> Result<Option<Hook>> {

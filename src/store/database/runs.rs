@@ -28,7 +28,6 @@ pub struct FinishedRun {
     pub id: RunId,
     pub state: RunState,
     pub finished_at: DateTime<Utc>,
-    pub duration_ms: i64,
     pub cells_done: usize,
     pub error: Option<RunError>,
     pub warnings: Vec<String>,
@@ -158,13 +157,12 @@ impl Database {
     pub async fn finish_run(&self, end: &FinishedRun) -> Result<()> {
         let mut tx = self.write().await?;
         sqlx::query(
-            "UPDATE runs SET state = $2, finished_at = $3, duration_ms = $4, cells_done = $5, error = $6, warnings = $7,
-             output_size = $8 WHERE id = $1",
+            "UPDATE runs SET state = $2, finished_at = $3, duration_ms = $3 - started_at, cells_done = $4, error = $5,
+             warnings = $6, output_size = $7 WHERE id = $1",
         )
         .bind(end.id.to_string())
         .bind(end.state.as_str())
         .bind(millis(end.finished_at))
-        .bind(end.duration_ms)
         .bind(i64::try_from(end.cells_done).unwrap_or(i64::MAX))
         .bind(end.error.as_ref().map(to_json).transpose()?)
         .bind(to_json(&end.warnings)?)
