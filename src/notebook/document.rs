@@ -110,6 +110,12 @@ impl Notebook {
         self.cells().get(index).map(tags).unwrap_or_default()
     }
 
+    /// The outputs of every code cell, with the cell's index.
+    pub fn outputs(&self) -> impl Iterator<Item = (usize, &[Value])> {
+        let outputs = |(index, cell): (usize, &'_ Value)| Some((index, cell["outputs"].as_array()?.as_slice()));
+        self.cells().iter().enumerate().filter_map(outputs)
+    }
+
     /// The source of a cell of any kind, its lines joined.
     pub fn cell_source(&self, index: usize) -> Option<String> {
         self.cells().get(index).map(|cell| joined(&cell["source"]))

@@ -56,10 +56,9 @@ impl Ending {
     }
 
     fn judge(&mut self, notebook: &Notebook, accept: &Accept) {
-        let outputs = notebook.outputs();
-        let cells: Vec<_> = outputs
-            .iter()
-            .map(|(index, outputs)| response::Cell { tags: notebook.cell_tags(*index), outputs })
+        let cells: Vec<_> = notebook
+            .outputs()
+            .map(|(index, outputs)| response::Cell { tags: notebook.cell_tags(index), outputs })
             .collect();
         match response::answer(&cells, accept) {
             Ok(mut answer) => {

@@ -1,0 +1,139 @@
+//! Which kernel a notebook runs in.
+//!
+//! A Python notebook runs in the interpreter that its hook's `python` parameter names, else in the one it was deployed from
+//! if that is usable here, else in the server's own. A notebook of another language runs in its kernelspec.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Error, Result};
+use crate::config::KernelSettings;
+use crate::kernel::environment::{Environment, Inspector, python_allowed};
+use crate::kernel::{KernelCommand, kernelspec, notebook_to_html};
+use crate::model::Invalid;
+use crate::notebook::Notebook;
+
+/// A notebook of thousands of cells takes nbconvert seconds; one that takes longer than this is stuck.
+const RENDER_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Kernelspec names that mean "Python", whatever interpreter that is.
+const NATIVE: [&str; 3] = ["python3", "python", "python2"];
+
+/// What is known about the kernels of this machine.
+#[derive(Debug)]
+pub struct Kernels {
+    environment: Environment,
+    inspector: Inspector,
+    allowed: Vec<PathBuf>,
+}
+
+/// Where a deployed notebook will run.
+#[derive(Debug)]
+pub struct Plan {
+    /// The interpreter to store with the version: the deployer's, where it is usable.
+    pub python: Option<PathBuf>,
+    pub warnings: Vec<String>,
+}
+
+impl Kernels {
+    #[must_use]
+    pub fn new(environment: Environment, settings: &KernelSettings) -> Self {
+        Self { environment, inspector: Inspector::default(), allowed: settings.allow_python.clone() }
+    }
+
+    /// Decides, at deploy time, where a notebook will run.
+    ///
+    /// # Errors
+    /// `Invalid` when this server has no kernel for it.
+    pub async fn plan(&self, notebook: &Notebook, param: Option<&Path>, deployer: Option<&Path>) -> Result<Plan> {
+        if !is_python(notebook) {
+            self.command(notebook, None).await?;
+            return Ok(Plan { python: None, warnings: Vec::new() });
+        }
+        let mut warnings = Vec::new();
+        let mut python = None;
+        if param.is_none()
+            && let Some(deployer) = deployer
+        {
+            match self.usable(deployer).await {
+                Ok(()) => python = Some(deployer.to_owned()),
+                Err(why) => warnings.push(format!(
+                    "runs in the server's own Python {}, not in {}: {why}",
+                    self.environment.version(),
+                    deployer.display()
+                )),
+            }
+        }
+        let interpreter = param.or(python.as_deref()).unwrap_or(self.environment.python());
+        let code: Vec<String> = notebook.code_cells().into_iter().map(|(_, source, _)| source).collect();
+        let code: Vec<&str> = code.iter().map(String::as_str).collect();
+        let inspection = self.inspector.inspect(interpreter, &code).await;
+        match inspection {
+            Ok(inspection) => {
+                let client = ["nbhook", "naas"]; // the server puts them on the kernel's path
+                let missing: Vec<_> =
+                    inspection.missing_imports.iter().map(String::as_str).filter(|name| !client.contains(name)).collect();
+                if !missing.is_empty() {
+                    warnings.push(format!("{} has no module {}", interpreter.display(), missing.join(", ")));
+                }
+            }
+            Err(error) => tracing::warn!(%error, "cannot look for the imports of a notebook"),
+        }
+        Ok(Plan { python, warnings })
+    }
+
+    /// How to start the kernel of a notebook; `python` is the interpreter chosen for it, if any.
+    ///
+    /// # Errors
+    /// `Invalid` when this server has no kernel for it.
+    pub async fn command(&self, notebook: &Notebook, python: Option<&Path>) -> Result<KernelCommand> {
+        if is_python(notebook) {
+            let python = match python {
+                // It may have gone since the deploy; the server's own is then better than none.
+                Some(python) if self.usable(python).await.is_ok() => python,
+                _ => self.environment.python(),
+            };
+            return Ok(kernelspec::python_kernel(python, &self.environment.launcher(), &self.environment.client_paths()));
+        }
+        let name = notebook.kernelspec_name().unwrap_or_default().to_owned();
+        let interpreter = self.environment.python().to_owned();
+        let found = tokio::task::spawn_blocking(move || kernelspec::find(&name, &interpreter)).await?;
+        found.map_err(|why| Error::Invalid(Invalid::new("notebook.metadata.kernelspec", why.to_string())))
+    }
+
+    /// # Errors
+    /// Why a hook may not or cannot run in an interpreter, as its `python` parameter.
+    pub async fn check(&self, python: &Path) -> Result<(), Invalid> {
+        self.usable(python).await.map_err(|why| Invalid::new("params.python", why))
+    }
+
+    async fn usable(&self, python: &Path) -> Result<(), String> {
+        if !python.is_absolute() {
+            return Err("it is not an absolute path".to_owned());
+        }
+        if !python_allowed(&self.allowed, python) {
+            return Err("this server does not allow it (kernel.allow_python)".to_owned());
+        }
+        let interpreter = self.inspector.interpreter(python).await.map_err(|error| error.to_string())?;
+        match interpreter.ipykernel {
+            Some(_) => Ok(()),
+            None => Err("it has no ipykernel (6 or newer)".to_owned()),
+        }
+    }
+
+    /// A notebook as a page, by the server's own nbconvert.
+    pub async fn to_html(&self, notebook: Vec<u8>) -> Result<Vec<u8>> {
+        let html = notebook_to_html(&self.environment, notebook, RENDER_TIMEOUT).await;
+        html.map_err(|error| Error::Internal(error.to_string()))
+    }
+}
+
+/// A notebook without a word about its kernel is taken for Python: nbformat 3 had no others to speak of.
+fn is_python(notebook: &Notebook) -> bool {
+    match (notebook.kernelspec_name(), notebook.language()) {
+        (Some(name), _) if NATIVE.contains(&name) => true,
+        (_, Some(language)) => language == "python",
+        (Some(_), None) => false,
+        (None, None) => true,
+    }
+}
