@@ -5,6 +5,8 @@
 //! the store or what the outputs mean. Whatever it starts it ends: when `execute` returns or is dropped, no process of the
 //! job is left.
 
+pub mod environment;
+pub mod nbconvert;
 pub mod process;
 
 use std::path::PathBuf;
