@@ -1,5 +1,6 @@
 //! nbhook turns a Jupyter notebook into a URL. This file is the map; `ARCHITECTURE.md` walks through it.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod kernel;
