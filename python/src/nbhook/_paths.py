@@ -49,11 +49,14 @@ def notebook(path: PathLike | None) -> Notebook:
 
 
 def server_path(local: str) -> str:
-    """The server's path of an absolute local path."""
-    for base in (os.path.expanduser("~"), os.getcwd()):
-        relative = _below(local, base) or _below(os.path.realpath(local), os.path.realpath(base))
-        if relative:
-            return relative.replace(os.sep, "/")
+    """The server's path of an absolute local path: from the home folder, or whole for a notebook outside of it.
+
+    Never from the working folder: kernels start in the folder of their notebook, so two notebooks of one name would meet.
+    """
+    home = os.path.expanduser("~")
+    relative = _below(local, home) or _below(os.path.realpath(local), os.path.realpath(home))
+    if relative:
+        return relative.replace(os.sep, "/")
     bare = os.path.splitdrive(local)[1]
     return bare.replace(os.sep, "/").lstrip("/")
 
