@@ -39,9 +39,10 @@ pub struct Settings {
 pub struct KernelSettings {
     /// The server's own Python; if it has no ipykernel, a venv is made with it.
     pub python: PathBuf,
-    /// Interpreters that hooks may run in, as path prefixes (in the environment: comma-separated); empty allows any.
-    #[serde(deserialize_with = "paths")]
-    pub allow_python: Vec<PathBuf>,
+    /// Interpreters (or folders of them, with `*` for any name) that hooks may run in; in the environment comma-separated.
+    /// Empty allows any.
+    #[serde(deserialize_with = "comma_separated")]
+    pub allow_python: Vec<String>,
     /// Kernels at once.
     pub limit: usize,
     /// Calls that may wait for a kernel.
@@ -209,19 +210,17 @@ impl Settings {
     }
 }
 
-/// A list of paths, or one string with commas between them.
-fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+/// A list of texts, or one text with commas between them.
+fn comma_separated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Paths {
+    enum Given {
         Text(String),
-        List(Vec<PathBuf>),
+        List(Vec<String>),
     }
-    Ok(match Paths::deserialize(deserializer)? {
-        Paths::Text(text) => {
-            text.split(',').map(str::trim).filter(|path| !path.is_empty()).map(PathBuf::from).collect()
-        }
-        Paths::List(list) => list,
+    Ok(match Given::deserialize(deserializer)? {
+        Given::Text(text) => text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect(),
+        Given::List(list) => list,
     })
 }
 
@@ -259,7 +258,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!((settings.listen.port(), settings.kernel.limit, settings.kernel.queue), (9000, 7, 5));
-        assert_eq!(settings.kernel.allow_python, [PathBuf::from("/usr/bin"), PathBuf::from("/opt/venv")]);
+        assert_eq!(settings.kernel.allow_python, ["/usr/bin", "/opt/venv"]);
         assert_eq!(settings.admin_token.unwrap().expose(), "12345678901234567890");
         assert_eq!(settings.kernel.start_timeout, KernelSettings::default().start_timeout);
     }

@@ -24,7 +24,7 @@ const NATIVE: [&str; 3] = ["python3", "python", "python2"];
 pub struct Kernels {
     environment: Environment,
     inspector: Inspector,
-    allowed: Vec<PathBuf>,
+    allowed: Vec<String>,
 }
 
 /// Where a deployed notebook will run.
