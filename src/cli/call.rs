@@ -108,7 +108,8 @@ impl Call {
         let bar = ctx.progress(1, &format!("running {}", hook.path));
         let response = request.send().await;
         bar.finish_and_clear();
-        answer(ctx, &api, &target, response.map_err(|error| connection_error(&url, error))?).await
+        let response = response.map_err(|error| connection_error(&url, error).about("its URL"))?;
+        answer(ctx, &api, &target, response).await
     }
 
     fn verb(&self) -> Result<Verb, CliError> {

@@ -97,12 +97,15 @@ pub(super) async fn resolve(args: &ConnectionArgs, file: Option<&Path>) -> Resul
         Some(path) => load(path).await?,
         None => None,
     };
-    let url = match (&args.server, &stored) {
+    // An empty variable of the environment counts as none.
+    let server = args.server.as_deref().filter(|server| !server.is_empty());
+    let token = args.token.as_ref().filter(|token| !token.0.is_empty());
+    let url = match (server, &stored) {
         (Some(server), _) => server_url(server)?,
         (None, Some(stored)) => stored.url.clone(),
         (None, None) => server_url(DEFAULT_SERVER)?,
     };
-    let token = match (&args.token, stored) {
+    let token = match (token, stored) {
         (Some(token), _) => token.token()?,
         (None, Some(stored)) if stored.url == url => stored.token,
         _ => return Err(CliError::NoToken { server: url.as_str().trim_end_matches('/').to_owned() }),
@@ -205,6 +208,8 @@ mod tests {
         let given = "another-token-0123456789";
         let found = resolve(&args(None, Some(given)), Some(&path)).await.unwrap();
         assert_eq!((found.url.host_str(), found.token.expose()), (Some("hooks.example.org"), given));
+        let found = resolve(&args(Some(""), Some("")), Some(&path)).await.unwrap();
+        assert_eq!((found.url.host_str(), found.token.expose()), (Some("hooks.example.org"), TOKEN));
         let error = resolve(&args(None, None), Some(&home.path().join("absent"))).await.unwrap_err();
         assert!(error.to_string().starts_with("no API token for http://127.0.0.1:8000: log in with"), "{error}");
     }

@@ -83,7 +83,64 @@ fn temporary_beside(path: &Path) -> io::Result<(std::fs::File, TempPath)> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::io::AsyncReadExt;
+
     use super::*;
+    use crate::cli::api::http_client;
+    use crate::cli::context::{Streams, Terminals};
+    use crate::cli::credentials::ConnectionArgs;
+
+    fn context() -> Context {
+        let streams = Streams {
+            input: Box::new(io::empty()),
+            output: Box::new(io::sink()),
+            errors: Box::new(io::sink()),
+            terminals: Terminals::default(),
+        };
+        Context::new(ConnectionArgs::default(), streams)
+    }
+
+    /// A server that says it sends ten bytes and hangs up after five.
+    async fn broken_answer() -> Response {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let _ = socket.read(&mut [0; 4096]).await.unwrap();
+            socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello").await.unwrap();
+        });
+        http_client(&url, Duration::from_secs(10)).unwrap().get(url).send().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = Target::new(&folder.path().join("a.ipynb"), "").unwrap();
+        let error = target.save(broken_answer().await, &context()).await.unwrap_err();
+        assert_eq!(error.exit_code(), 5, "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_appears_while_the_answer_is_read_is_not_touched() {
+        let server = wiremock::MockServer::start().await;
+        let answer = wiremock::ResponseTemplate::new(200).set_body_string("theirs");
+        wiremock::Mock::given(wiremock::matchers::path("/")).respond_with(answer).mount(&server).await;
+        let url = Url::parse(&server.uri()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.ipynb");
+        let target = Target::new(&path, "").unwrap();
+        let response = http_client(&url, Duration::from_secs(10)).unwrap().get(url).send().await.unwrap();
+        let mut mine = tempfile::NamedTempFile::new_in(folder.path()).unwrap();
+        io::Write::write_all(&mut mine, b"mine").unwrap();
+        mine.persist(&path).unwrap();
+        let error = target.save(response, &context()).await.unwrap_err();
+        assert!(error.to_string().contains("never overwritten"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 
     #[test]
     fn a_file_that_exists_is_refused() {

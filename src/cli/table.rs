@@ -1,7 +1,7 @@
-//! Listings: a ruled table on a terminal, tab-separated lines anywhere else. Pure.
+//! Listings: aligned columns on a terminal, tab-separated lines anywhere else. Pure.
 
-use comfy_table::Table as Ruled;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::Table as Aligned;
+use comfy_table::presets::NOTHING;
 
 use super::text;
 
@@ -29,19 +29,20 @@ impl Table {
 
     /// The table as text that ends with a line feed.
     pub(super) fn render(&self, terminal: bool) -> String {
-        if terminal { self.ruled() } else { self.tabbed() }
+        if terminal { self.aligned() } else { self.tabbed() }
     }
 
-    fn ruled(&self) -> String {
-        let mut ruled = Ruled::new();
-        ruled.load_style(UTF8_HORIZONTAL_ONLY).set_header(self.header.clone());
+    // Without rules, which would only wrap on a terminal that is narrower than a URL.
+    fn aligned(&self) -> String {
+        let mut aligned = Aligned::new();
+        aligned.load_style(NOTHING).set_header(self.header.clone());
         for row in &self.rows {
             let last = row.len().saturating_sub(1);
-            ruled.add_row(
+            aligned.add_row(
                 row.iter().enumerate().map(|(at, cell)| if at == last { cell.clone() } else { shorten(cell) }),
             );
         }
-        format!("{}\n", ruled.trim_fmt())
+        format!("{}\n", aligned.trim_fmt())
     }
 
     fn tabbed(&self) -> String {
@@ -85,7 +86,7 @@ mod tests {
         let lines: Vec<&str> = shown.lines().filter(|line| line.contains(".ipynb")).collect();
         assert_eq!(lines.len(), 2);
         assert_eq!(column(lines[0], "live"), column(lines[1], "bad"));
-        assert!(shown.contains('─') && shown.ends_with('\n'));
+        assert!(shown.lines().count() == 3 && shown.ends_with('\n'), "{shown}");
     }
 
     #[test]
