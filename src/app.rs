@@ -154,7 +154,9 @@ fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).map_err(|source| {
         let hint = match source.kind() {
             std::io::ErrorKind::AddrInUse => ": another program uses this port; choose one with --listen (port 0: any)",
-            std::io::ErrorKind::PermissionDenied => ": ports below 1024 need a privilege; choose a higher one with --listen",
+            std::io::ErrorKind::PermissionDenied => {
+                ": ports below 1024 need a privilege; choose a higher one with --listen"
+            }
             _ => "",
         };
         StartError::Listen { address, source, hint }

@@ -219,7 +219,9 @@ fn comma_separated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Str
         List(Vec<String>),
     }
     Ok(match Given::deserialize(deserializer)? {
-        Given::Text(text) => text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect(),
+        Given::Text(text) => {
+            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+        }
         Given::List(list) => list,
     })
 }

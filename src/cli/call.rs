@@ -195,7 +195,7 @@ async fn answer(ctx: &Context, api: &Api, target: &Target, response: Response) -
     }
 }
 
-fn media_type(response: &Response) -> String {
+pub(super) fn media_type(response: &Response) -> String {
     let value = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

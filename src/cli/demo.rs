@@ -1,20 +1,27 @@
 //! `nbhook demo`: from nothing to a notebook's answer.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use clap::Args;
-use serde_json::json;
+use reqwest::Url;
+use serde_json::{Value, json};
 
-use super::api::Api;
+use super::api::{Api, connection_error, http_client, read_body};
+use super::call::media_type;
 use super::context::Context;
 use super::error::CliError;
 use super::serve::{ServerOptions, start, until_stopped};
+use super::wire::{self, Hook};
 use crate::app::App;
 use crate::kernel::environment::Requirements;
+use crate::store::write_atomic;
 
 const NOTEBOOK: &[u8] = include_bytes!("../../fixtures/notebooks/sales_report.ipynb");
 const PATH: &str = "demo/sales_report.ipynb";
 const PARAMETERS: [(&str, &str); 2] = [("region", "North"), ("top", "5")];
+const ANSWER: &str = "sales_report.png";
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Start a server, deploy a sales report, call it and show the answer
 ///
@@ -51,24 +58,46 @@ impl Demo {
 }
 
 async fn show(ctx: &Context, app: &App, data: PathBuf) -> Result<(), CliError> {
-    let server = app.public_url().to_owned();
+    let server: Url = app.public_url().parse().map_err(|_| CliError::Failed("the server has no URL".to_owned()))?;
     ctx.line(&format!("server    {server}"))?;
-    let api = Api::new(server, app.admin_token().expose().to_owned())?;
-    let notebook: serde_json::Value =
-        serde_json::from_slice(NOTEBOOK).map_err(|error| CliError::Failed(error.to_string()))?;
+    let api = Api::new(server, app.admin_token().clone())?;
+    let notebook: Value = serde_json::from_slice(NOTEBOOK).map_err(|error| CliError::Failed(error.to_string()))?;
     let deploy = json!({"path": PATH, "params": {"inline": true}, "notebook": notebook});
-    let hook = api.post(&["hooks"], &deploy).await?;
-    let url = hook.get("url").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-    let query: Vec<String> = PARAMETERS.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    ctx.line(&format!("deployed  {PATH}\ncalling   {url}?{}", query.join("&")))?;
+    let hook: Hook = wire::read(&api.post(&["hooks"], &deploy).await?)?;
+    let url = Url::parse_with_params(hook.url.expose(), PARAMETERS)
+        .map_err(|_| CliError::Answer("the hook's URL is no URL".to_owned()))?;
+    ctx.line(&format!("deployed  {PATH}\ncalling   {url}"))?;
 
     let bar = ctx.progress(1, "running the notebook in a fresh kernel");
-    let answer = call(&url).await;
+    let started = Instant::now();
+    let response = http_client(&url, TIMEOUT)?.get(url.clone()).send().await;
     bar.finish_and_clear();
-    let (media_type, bytes, milliseconds) = answer?;
-    let file = data.join("sales_report.png");
-    let size = png_size(&bytes).map(|(width, height)| format!(", {width} × {height} pixels")).unwrap_or_default();
-    ctx.line(&format!("answer    200 {media_type}, {} bytes{size}, after {milliseconds} ms", bytes.len()))?;
-    save(&file, &bytes).await?;
+    let response = response.map_err(|error| connection_error(&url, error))?;
+    let (status, media) = (response.status(), media_type(&response));
+    let answer = read_body(response, &url).await?;
+    let milliseconds = started.elapsed().as_millis();
+    ctx.line(&format!(
+        "answer    {status} {media}, {} bytes{}, after {milliseconds} ms",
+        answer.len(),
+        pixels(&answer)
+    ))?;
+    if !status.is_success() {
+        return Err(CliError::RunFailed(String::from_utf8_lossy(&answer).into_owned()));
+    }
+    let file = data.join(ANSWER);
+    let saved = file.clone();
+    tokio::task::spawn_blocking(move || write_atomic(&saved, &answer, &data))
+        .await
+        .map_err(|error| CliError::Failed(error.to_string()))?
+        .map_err(|error| CliError::Failed(error.to_string()))?;
     ctx.line(&format!("saved     {}", file.display()))
+}
+
+/// The size of a PNG, from the first of its chunks (RFC 2083, section 4.1.1).
+fn pixels(png: &[u8]) -> String {
+    let number = |at: usize| png.get(at..at + 4).and_then(|four| four.try_into().ok()).map(u32::from_be_bytes);
+    match (png.starts_with(b"\x89PNG"), number(16), number(20)) {
+        (true, Some(width), Some(height)) => format!(", {width} × {height} pixels"),
+        _ => String::new(),
+    }
 }

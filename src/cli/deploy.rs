@@ -21,7 +21,7 @@ pub(super) struct Deploy {
     /// Notebooks (.ipynb)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Path to deploy a single notebook under [default: its path from the working folder]
+    /// Path to deploy a single notebook under [default: its path from your home folder]
     #[arg(long)]
     path: Option<String>,
     /// Parameter of the hook, e.g. inline=true; VALUE is JSON where it parses as such, else text
@@ -86,10 +86,9 @@ impl Deploy {
     }
 
     async fn upload(&self, file: &Path) -> Result<Upload, CliError> {
-        let folder = std::env::current_dir().unwrap_or_default();
         let path = match &self.path {
             Some(path) => HookPath::parse(path).map_err(|error| CliError::Usage(error.to_string()))?,
-            None => hook_path(file, &folder)?,
+            None => hook_path(file)?,
         };
         let notebook = read(file).await?;
         let mut dependencies = Vec::new();
@@ -209,10 +208,10 @@ mod tests {
         assert_eq!((ran.code, ran.out.as_str()), (0, "http://hooks.test/hooks/t-bob\n"), "{}", ran.err);
         assert!(ran.err.contains("version 20260102030405678901\nwarning: pandas is missing there\n"), "{}", ran.err);
         let body = &sent(&server).await[0];
-        assert!(
-            body.contains(r#"{"path":"sales.ipynb","params":{"inline":true,"notif_down":["a@b.c","d@e.f"]}}"#),
-            "{body}"
-        );
+        let path = notebook.trim_start_matches('/');
+        let meta =
+            format!(r#"{{"path":"{path}","params":{{"inline":true,"notif_down":["a@b.c","d@e.f"]}}}}"#);
+        assert!(body.contains(&meta), "{body}");
         assert!(body.contains("name=\"notebook\"; filename=\"sales.ipynb\""), "{body}");
         assert!(body.contains("{\"cells\": []}"), "{body}");
         assert!(body.contains("name=\"dependency\"; filename=\"data/prices ü.csv\""), "{body}");
@@ -268,7 +267,8 @@ mod tests {
         let a = server.write("a.ipynb", b"{}");
         let ran = server.run(&["deploy", &a, "-p", "inlin=true"]).await;
         assert_eq!((ran.code, ran.out.as_str()), (1, ""));
-        assert_eq!(ran.err, "failed to deploy: a.ipynb: params.inlin: is not a parameter of hooks\n");
+        let path = a.trim_start_matches('/');
+        assert_eq!(ran.err, format!("failed to deploy: {path}: params.inlin: is not a parameter of hooks\n"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The HOOK argument: a path as deployed, or a hook's id.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::Value;
@@ -30,8 +30,7 @@ impl HookArg {
         let value = if let Ok(id) = self.hook.parse::<HookId>() {
             api.get(&["hooks", &id.to_string()]).await?
         } else {
-            let folder = std::env::current_dir().unwrap_or_default();
-            self.by_path(api, &hook_path(Path::new(&self.hook), &folder)?).await?
+            self.by_path(api, &typed_path(&self.hook)?).await?
         };
         Ok((wire::read(&value)?, value))
     }
@@ -55,20 +54,33 @@ impl HookArg {
     }
 }
 
-/// The path that a local notebook is deployed under: relative to `folder` if it lies in there, else its bare name.
+/// The path that a local notebook is deployed under: from the user's home folder, or whole for a notebook outside of it.
+///
+/// The Python client has the same rule, so a notebook is one hook however it is deployed.
 ///
 /// # Errors
 /// When it is no name of a notebook.
-pub(super) fn hook_path(file: &Path, folder: &Path) -> Result<HookPath, CliError> {
-    let within = if file.is_absolute() { file.strip_prefix(folder).ok() } else { Some(file) };
-    let text = |path: &Path| path.to_str().map(str::to_owned);
-    let parsed = within.and_then(text).and_then(|path| HookPath::parse(&path).ok());
-    let bare = || text(Path::new(file.file_name().unwrap_or_default()));
-    match parsed {
-        Some(path) => Ok(path),
-        None => HookPath::parse(&bare().unwrap_or_default())
-            .map_err(|error| CliError::Usage(format!("{}: {error}", file.display()))),
+pub(super) fn hook_path(file: &Path) -> Result<HookPath, CliError> {
+    let absolute = std::path::absolute(file).map_err(|error| CliError::file(file, error))?;
+    let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    let path = home.as_deref().and_then(|home| below(&absolute, home)).unwrap_or(absolute);
+    let text = path.to_str().unwrap_or_default().trim_start_matches('/');
+    HookPath::parse(text).map_err(|error| CliError::Usage(format!("{}: {error}", file.display())))
+}
+
+/// The rest of `path` behind `home`, links followed if need be.
+fn below(path: &Path, home: &Path) -> Option<PathBuf> {
+    let rest = path.strip_prefix(home).map(Path::to_owned).ok();
+    rest.or_else(|| Some(path.canonicalize().ok()?.strip_prefix(home.canonicalize().ok()?).ok()?.to_owned()))
+}
+
+/// The path of a hook as it was typed: of a notebook that is there, what it is deployed under; else the hook's own.
+fn typed_path(typed: &str) -> Result<HookPath, CliError> {
+    let file = Path::new(typed);
+    if file.is_absolute() || file.is_file() {
+        return hook_path(file);
     }
+    HookPath::parse(typed).map_err(|error| CliError::Usage(format!("{typed}: {error}")))
 }
 
 #[cfg(test)]
@@ -79,19 +91,25 @@ mod tests {
     use crate::cli::testing::{TestServer, hook};
 
     #[test]
-    fn a_local_notebook_is_named_from_the_working_folder() {
-        for (file, expected) in [
-            ("sales.ipynb", "sales.ipynb"),
-            ("./reports//sales.ipynb", "reports/sales.ipynb"),
-            ("/home/bob/reports/sales.ipynb", "reports/sales.ipynb"),
-            ("/elsewhere/sales.ipynb", "sales.ipynb"),
-            ("../other/Zahlen & Fakten.ipynb", "Zahlen & Fakten.ipynb"),
-        ] {
-            let path = hook_path(Path::new(file), Path::new("/home/bob")).unwrap();
-            assert_eq!(path.as_str(), expected, "{file}");
-        }
+    fn a_local_notebook_is_named_from_home_or_by_its_whole_path() {
+        let home = tempfile::tempdir().unwrap();
+        let link = home.path().join("link");
+        std::fs::create_dir(home.path().join("bob")).unwrap();
+        std::fs::File::create_new(home.path().join("bob/a.ipynb")).unwrap();
+        std::os::unix::fs::symlink(home.path().join("bob"), &link).unwrap();
+        assert_eq!(
+            below(Path::new("/home/bob/reports/a.ipynb"), Path::new("/home/bob")),
+            Some("reports/a.ipynb".into())
+        );
+        assert_eq!(below(&link.join("a.ipynb"), &home.path().join("bob")), Some("a.ipynb".into()));
+        assert_eq!(below(Path::new("/srv/a.ipynb"), Path::new("/home/bob")), None);
+        assert_eq!(
+            hook_path(Path::new("/srv/x/Zahlen & Fakten.ipynb")).unwrap().as_str(),
+            "srv/x/Zahlen & Fakten.ipynb"
+        );
+        assert_eq!(typed_path("./reports//sales.ipynb").unwrap().as_str(), "reports/sales.ipynb");
         for file in ["", "sales.py", "..", "/", "reports/"] {
-            assert!(hook_path(Path::new(file), Path::new("/home/bob")).is_err(), "{file:?} was accepted");
+            assert!(typed_path(file).is_err(), "{file:?} was accepted");
         }
     }
 

@@ -21,7 +21,9 @@ mod call;
 mod clear;
 mod clear_output;
 mod delete;
+mod demo;
 mod deploy;
+mod doctor;
 mod find;
 mod get;
 mod get_output;
@@ -31,6 +33,7 @@ mod logs;
 mod outputs;
 mod promote;
 mod runs;
+mod serve;
 mod set;
 mod show;
 mod show_run;
@@ -58,6 +61,9 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Serve),
+    Demo(demo::Demo),
+    Doctor(doctor::Doctor),
     Login(login::Login),
     Deploy(deploy::Deploy),
     List(list::List),
@@ -84,6 +90,9 @@ impl Command {
     /// What the command is for, as it follows "failed to".
     fn purpose(&self) -> &'static str {
         match self {
+            Self::Serve(_) => "serve",
+            Self::Demo(_) => "show the demo",
+            Self::Doctor(_) => "look at this machine",
             Self::Login(_) => "log in",
             Self::Deploy(_) => "deploy",
             Self::List(_) => "list the hooks",
@@ -109,6 +118,9 @@ impl Command {
 
     async fn run(self, ctx: &Context) -> Result<(), CliError> {
         match self {
+            Self::Serve(command) => command.run(ctx).await,
+            Self::Demo(command) => command.run(ctx).await,
+            Self::Doctor(command) => command.run(ctx).await,
             Self::Login(command) => command.run(ctx).await,
             Self::Deploy(command) => command.run(ctx).await,
             Self::List(command) => command.run(ctx).await,

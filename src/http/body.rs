@@ -75,11 +75,7 @@ pub(super) async fn parts(
 }
 
 /// Parses the body of a call of a hook.
-pub(super) async fn of_call(
-    request: &HttpRequest,
-    payload: web::Payload,
-    service: &Service,
-) -> Result<Body, ApiError> {
+pub(super) async fn of_call(request: &HttpRequest, payload: web::Payload, service: &Service) -> Result<Body, ApiError> {
     let media_type = media_type(request);
     if media_type == "multipart/form-data" {
         return form(request, payload, service).await;

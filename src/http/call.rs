@@ -55,7 +55,8 @@ async fn run(
 
 /// The values of a header, joined as RFC 9110, section 5.3 allows.
 fn header(request: &HttpRequest, name: &str) -> String {
-    let values: Vec<_> = request.headers().get_all(name).map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    let values: Vec<_> =
+        request.headers().get_all(name).map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     values.join(", ")
 }
 

@@ -104,7 +104,11 @@ impl From<Error> for ApiError {
             }
             Error::Internal(cause) => {
                 tracing::error!(%cause, "internal error");
-                Problem::new("internal", StatusCode::INTERNAL_SERVER_ERROR, "internal error; the server's log has the cause")
+                Problem::new(
+                    "internal",
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal error; the server's log has the cause",
+                )
             }
         })
     }

@@ -3,16 +3,16 @@
 use std::path::Path;
 
 use actix_files::NamedFile;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{
     self, ContentDisposition, DispositionParam, DispositionType, ExtendedValue, HeaderMap, HeaderName, HeaderValue,
 };
-use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 
 use super::error;
-use crate::service::{AnswerContent, Reply, ReplyBody};
+use crate::service::{AnswerContent, Error, Reply, ReplyBody};
 
 /// Keeps notebook-made pages from acting with the manager's session: they run in an origin of their own.
 const SANDBOX: &str = "sandbox allow-scripts allow-forms allow-popups";
@@ -22,9 +22,7 @@ pub(super) fn write(request: &HttpRequest, reply: Reply) -> HttpResponse {
     let mut response = match reply.body {
         ReplyBody::Failed(error) => error::of_run(run, &error).response(),
         ReplyBody::SeeOther(url) => HttpResponse::SeeOther().insert_header((header::LOCATION, url)).finish(),
-        ReplyBody::Done { time: at } => {
-            HttpResponse::Ok().json(json!({"id": run, "status": "Done", "time": time(at)}))
-        }
+        ReplyBody::Done { time: at } => HttpResponse::Ok().json(json!({"id": run, "status": "Done", "time": time(at)})),
         ReplyBody::Reported { status, headers, detail } => {
             let mut response = error::reported(run, status, &detail).response();
             add(response.headers_mut(), &headers);
@@ -65,12 +63,14 @@ fn stream(
         Ok(file) => {
             let media_type = media_type.parse().unwrap_or(mime_guess::mime::APPLICATION_OCTET_STREAM);
             let file = file.set_content_type(media_type).set_content_disposition(disposition);
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-            // NamedFile answers ranges only while the status is its own to choose.
-            let file = if status == StatusCode::OK { file } else { file.set_status_code(status) };
-            file.into_response(request)
+            let mut response = file.into_response(request);
+            // Parts of a file, and "not modified", have a status of their own.
+            if response.status() == StatusCode::OK {
+                *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+            }
+            response
         }
-        Err(error) => crate::http::error::ApiError::from(crate::service::Error::from(error)).into_response(),
+        Err(error) => error::ApiError::from(Error::from(error)).error_response(),
     }
 }
 
@@ -94,8 +94,10 @@ fn protect(headers: &mut HeaderMap) {
 
 /// RFC 6266: a plain name for old clients, the true one for the others.
 fn disposition(inline: bool, file_name: &str) -> ContentDisposition {
-    let plain: String =
-        file_name.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() && !"\"\\%".contains(c) { c } else { '_' }).collect();
+    let plain: String = file_name
+        .chars()
+        .map(|c| if c.is_ascii() && !c.is_ascii_control() && !"\"\\%".contains(c) { c } else { '_' })
+        .collect();
     let mut parameters = vec![DispositionParam::Filename(plain.clone())];
     if plain != file_name {
         parameters.push(DispositionParam::FilenameExt(ExtendedValue {

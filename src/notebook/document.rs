@@ -112,8 +112,8 @@ impl Notebook {
 
     /// The outputs of every code cell, with the cell's index.
     pub fn outputs(&self) -> impl Iterator<Item = (usize, &[Value])> {
-        let outputs = |(index, cell): (usize, &'_ Value)| Some((index, cell["outputs"].as_array()?.as_slice()));
-        self.cells().iter().enumerate().filter_map(outputs)
+        let cells = self.cells().iter().enumerate();
+        cells.filter_map(|(index, cell)| Some((index, cell["outputs"].as_array()?.as_slice())))
     }
 
     /// The source of a cell of any kind, its lines joined.

@@ -15,9 +15,7 @@ use tracing::Instrument as _;
 use super::ending::{self, Ending};
 use super::{Error, RETRY_AFTER, Result, Service, on_disk};
 use crate::kernel::{CodeCell, Execution, Job, KernelCommand, Limits};
-use crate::model::{
-    Caller, ErrorKind, Histo, Hook, HookToken, RunError, RunId, Trigger, Version, Workdir,
-};
+use crate::model::{Caller, ErrorKind, Histo, Hook, HookToken, RunError, RunId, Trigger, Version, Workdir};
 use crate::notebook::{self, Injected, Language, Notebook, ParamValue, Parameters};
 use crate::response::Accept;
 use crate::service::admission::Ticket;
@@ -52,7 +50,10 @@ pub enum Body {
     /// `application/x-www-form-urlencoded`; keys may repeat.
     Form(Vec<(String, String)>),
     /// `multipart/form-data`; field names may repeat.
-    Multipart { fields: Vec<(String, String)>, files: Vec<Upload> },
+    Multipart {
+        fields: Vec<(String, String)>,
+        files: Vec<Upload>,
+    },
     Text(String),
     Bytes(Vec<u8>),
 }
@@ -76,12 +77,25 @@ pub struct Reply {
 #[derive(Debug)]
 pub enum ReplyBody {
     /// The notebook's answer.
-    Answer { status: u16, headers: Vec<(String, String)>, media_type: String, file_name: String, inline: bool, content: Content },
+    Answer {
+        status: u16,
+        headers: Vec<(String, String)>,
+        media_type: String,
+        file_name: String,
+        inline: bool,
+        content: Content,
+    },
     /// The run succeeded and answered nothing.
-    Done { time: DateTime<Utc> },
+    Done {
+        time: DateTime<Utc>,
+    },
     SeeOther(String),
     /// `respond_error`.
-    Reported { status: u16, headers: Vec<(String, String)>, detail: String },
+    Reported {
+        status: u16,
+        headers: Vec<(String, String)>,
+        detail: String,
+    },
     /// The run failed; the traceback is there only for the hook's owner.
     Failed(RunError),
 }
@@ -177,7 +191,8 @@ impl Service {
         })
         .await?;
         let mut notebook = Notebook::parse(&bytes)?;
-        let kernel = self.kernels.command(&notebook, hook.params.python.as_deref().or(version.python.as_deref())).await?;
+        let kernel =
+            self.kernels.command(&notebook, hook.params.python.as_deref().or(version.python.as_deref())).await?;
         let for_owner = call.caller.as_ref().is_some_and(|caller| caller.may_touch(hook.owner));
         let accept = call.accept.clone();
         let folder = scratch.path().to_owned();
@@ -290,7 +305,9 @@ fn cells(notebook: &Notebook, injected: Option<&Injected>) -> Vec<CodeCell> {
 
 /// What the notebook is given. Uploaded files move into the run's directory; their parameter is the path there.
 fn parameters(call: Call, scratch: &Path) -> Result<Parameters> {
-    let text = |pairs: Vec<(String, String)>| pairs.into_iter().map(|(name, value)| (name, ParamValue::Str(value)));
+    let text = |pairs: Vec<(String, String)>| -> Vec<(String, ParamValue)> {
+        pairs.into_iter().map(|(name, value)| (name, ParamValue::Str(value))).collect()
+    };
     let body = match call.body {
         Body::Empty => ParamValue::Null,
         Body::Json(value) => ParamValue::from(value),
@@ -298,7 +315,7 @@ fn parameters(call: Call, scratch: &Path) -> Result<Parameters> {
         Body::Text(text) => ParamValue::Str(text),
         Body::Bytes(bytes) => ParamValue::Bytes(bytes),
         Body::Multipart { fields, files } => {
-            let mut pairs: Vec<(String, ParamValue)> = text(fields).collect();
+            let mut pairs = text(fields);
             for (number, upload) in files.into_iter().enumerate() {
                 // A folder for each, so that two files of one name, or of a dependency's, do not meet.
                 let folder = scratch.join("uploads").join(number.to_string());
@@ -310,5 +327,5 @@ fn parameters(call: Call, scratch: &Path) -> Result<Parameters> {
             ParamValue::merged(pairs)
         }
     };
-    Ok(Parameters::new(text(call.query).collect(), body, call.headers))
+    Ok(Parameters::new(text(call.query), body, call.headers))
 }

@@ -46,7 +46,9 @@ impl Service {
         let plan = self.kernels.plan(&notebook, deploy.params.python.as_deref(), deploy.python.as_deref()).await?;
         let service = self.clone();
         // A task of its own: a caller that hangs up in the middle leaves nothing half-done.
-        let stored = self.runtime.spawn(async move { service.store(deploy, owner, plan.python.clone()).await.map(|s| (s, plan)) });
+        let stored = self
+            .runtime
+            .spawn(async move { service.store(deploy, owner, plan.python.clone()).await.map(|s| (s, plan)) });
         let ((hook, is_new), plan) = stored.await??;
         tracing::info!(hook = %hook.id, path = %hook.path, histo = %hook.histo, owner = %hook.owner_name, "deployed");
         Ok(DeployReply { hook, is_new, python: plan.python, warnings: plan.warnings })

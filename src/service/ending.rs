@@ -184,7 +184,8 @@ fn open_within(path: &Path, roots: &[PathBuf]) -> Result<(File, PathBuf), String
             name()
         ));
     }
-    let file = File::open(&real).map_err(|error| format!("respond_file: `{}` cannot be read: {}", name(), error.kind()))?;
+    let file =
+        File::open(&real).map_err(|error| format!("respond_file: `{}` cannot be read: {}", name(), error.kind()))?;
     match file.metadata() {
         Ok(metadata) if metadata.is_file() => Ok((file, real)),
         _ => Err(format!("respond_file: `{}` is not a regular file", name())),
@@ -226,14 +227,17 @@ mod tests {
         std::os::unix::fs::symlink(&outside, &link).unwrap();
         let roots = [run.path().to_owned()];
         assert!(open_within(&inside, &roots).is_ok());
-        for path in [outside.clone(), link, run.path().join("../../etc/passwd"), run.path().to_owned(), run.path().join("none")] {
+        for path in
+            [outside.clone(), link, run.path().join("../../etc/passwd"), run.path().to_owned(), run.path().join("none")]
+        {
             assert!(open_within(&path, &roots).is_err(), "{}", path.display());
         }
     }
 
     #[test]
     fn a_memory_error_is_told_as_out_of_memory() {
-        let outcome = Outcome::CellError { cell: 3, ename: "MemoryError".into(), evalue: String::new(), traceback: vec![] };
+        let outcome =
+            Outcome::CellError { cell: 3, ename: "MemoryError".into(), evalue: String::new(), traceback: vec![] };
         let error = run_error(outcome, |index| index.checked_sub(1)).unwrap();
         assert_eq!((error.kind, error.cell), (ErrorKind::OutOfMemory, Some(2)));
     }

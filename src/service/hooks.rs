@@ -1,9 +1,7 @@
 //! Hooks, their versions and outputs: finding, changing, clearing, deleting.
 
 use super::{Error, Result, Service, on_disk};
-use crate::model::{
-    Caller, Histo, Hook, HookId, HookParamsPatch, HookPath, Owner, Run, RunId, RunState, Version,
-};
+use crate::model::{Caller, Histo, Hook, HookId, HookParamsPatch, HookPath, Owner, Run, RunId, RunState, Version};
 use crate::store::{ListedOutput, Page, RunFilter};
 
 impl Service {

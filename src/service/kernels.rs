@@ -71,8 +71,12 @@ impl Kernels {
         match inspection {
             Ok(inspection) => {
                 let client = ["nbhook", "naas"]; // the server puts them on the kernel's path
-                let missing: Vec<_> =
-                    inspection.missing_imports.iter().map(String::as_str).filter(|name| !client.contains(name)).collect();
+                let missing: Vec<_> = inspection
+                    .missing_imports
+                    .iter()
+                    .map(String::as_str)
+                    .filter(|name| !client.contains(name))
+                    .collect();
                 if !missing.is_empty() {
                     warnings.push(format!("{} has no module {}", interpreter.display(), missing.join(", ")));
                 }
@@ -93,7 +97,11 @@ impl Kernels {
                 Some(python) if self.usable(python).await.is_ok() => python,
                 _ => self.environment.python(),
             };
-            return Ok(kernelspec::python_kernel(python, &self.environment.launcher(), &self.environment.client_paths()));
+            return Ok(kernelspec::python_kernel(
+                python,
+                &self.environment.launcher(),
+                &self.environment.client_paths(),
+            ));
         }
         let name = notebook.kernelspec_name().unwrap_or_default().to_owned();
         let interpreter = self.environment.python().to_owned();

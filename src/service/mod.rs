@@ -37,6 +37,7 @@ use crate::store::{Database, Files};
 use crate::templates::Templates;
 
 /// The parts that `app` puts together.
+#[expect(missing_debug_implementations, reason = "moved into a `Service` at once, which has one")]
 pub struct Parts {
     pub settings: Settings,
     pub public_url: String,
@@ -152,7 +153,10 @@ impl Service {
     pub async fn recover(&self) -> Result<()> {
         let runs = self.db.interrupt_unfinished_runs(self.clock.now()).await?;
         if !runs.is_empty() {
-            tracing::warn!(runs = runs.len(), "the last server stopped in the middle of runs; they are marked interrupted");
+            tracing::warn!(
+                runs = runs.len(),
+                "the last server stopped in the middle of runs; they are marked interrupted"
+            );
             tokio::task::spawn_blocking(move || crate::kernel::process::kill_orphans(&runs)).await?;
         }
         Ok(())

@@ -101,7 +101,8 @@ impl Service {
         let Some(path) = self.db.hook_path(run.hook).await? else { return Ok(None) };
         let count = u64::try_from(notice.count).unwrap_or_default();
         let context = RunMail::new(&run, &path, &self.public_url, count, notice.first_at);
-        let mail = self.templates.email(notice.event.as_str(), context).map_err(|e| super::Error::Internal(e.to_string()))?;
+        let mail =
+            self.templates.email(notice.event.as_str(), context).map_err(|e| super::Error::Internal(e.to_string()))?;
         Ok(Some(Message { to: notice.recipients.clone(), subject: mail.subject, text: mail.text, html: mail.html }))
     }
 }

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Error, Result, Service, on_disk};
 use crate::model::{ApiToken, Caller, Invalid, Owner, Role, TokenHash, TokenId, TokenInfo, User, UserId};
+use crate::store::StoreError;
 
 /// Name of the first user, and of the token that is kept in step with the settings or the token file.
 const ADMIN: &str = "admin";
@@ -119,7 +120,7 @@ impl Service {
     async fn admin_token_file(&self) -> Result<ApiToken> {
         let path = self.files.data().join("admin.token");
         let fresh = ApiToken::from_random(self.random.bits160()?);
-        on_disk(&self.files, move |files| {
+        on_disk::<_, StoreError>(&self.files, move |files| {
             if let Some(token) = read_token(&path) {
                 return Ok(token);
             }
