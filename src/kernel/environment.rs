@@ -188,7 +188,7 @@ fn located(python: &Path) -> io::Result<PathBuf> {
 }
 
 /// The end of what a helper process printed, for an error.
-fn tail(bytes: &[u8]) -> String {
+pub(super) fn tail(bytes: &[u8]) -> String {
     const MOST: usize = 600;
     let text = String::from_utf8_lossy(bytes);
     let text = text.trim();

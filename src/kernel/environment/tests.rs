@@ -139,6 +139,18 @@ async fn without_a_network_the_error_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn without_the_venv_module_the_error_names_the_package() {
+    let data = tempfile::tempdir().unwrap();
+    let given = data.path().join("python3");
+    // What Debian's Python says, word for word, when python3-venv is not installed.
+    let said = "The virtual environment was not created successfully because ensurepip is not available.";
+    let answer = format!("{{\"executable\": \"{}\", \"version\": \"3.11.2\"}}", given.display());
+    script(&given, &format!("[ \"$1\" = -c ] && echo '{answer}' && exit\necho '{said}'\nexit 1")).await;
+    let error = Environment::prepare(&given, data.path(), Requirements::Kernel, drop).await.unwrap_err();
+    assert!(error.to_string().contains("apt install python3.11-venv"), "{error}");
+}
+
+#[tokio::test]
 async fn what_is_no_usable_python_is_named() {
     let data = tempfile::tempdir().unwrap();
     let prepare = |given: &'static str| Environment::prepare(Path::new(given), data.path(), Requirements::Kernel, drop);
