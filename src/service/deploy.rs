@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Error, Result, Service, on_disk};
+use super::{Error, Result, Service, Wish, on_disk};
 use crate::model::{Caller, Hook, HookParams, HookPath, HookToken, Owner, RelativePath, UserId};
 use crate::notebook::Notebook;
 use crate::store::{NewDeploy, VersionFiles};
@@ -43,7 +43,13 @@ impl Service {
         let owner = self.owner(caller, deploy.owner.as_ref()).await?;
         let notebook = Notebook::parse(&deploy.notebook)?;
         self.check_python(deploy.params.python.as_deref()).await?;
-        let plan = self.kernels.plan(&notebook, deploy.params.python.as_deref(), deploy.python.as_deref()).await?;
+        let wish = Wish {
+            notebook: &notebook,
+            param: deploy.params.python.as_deref(),
+            deployer: deploy.python.as_deref(),
+            dependencies: &deploy.dependencies,
+        };
+        let plan = self.kernels.plan(wish).await?;
         let service = self.clone();
         // A task of its own: a caller that hangs up in the middle leaves nothing half-done.
         let stored = self

@@ -148,7 +148,7 @@ pub(super) async fn reply(
             named("application/x-ipynb+json".to_owned(), "ipynb", ReplyContent::Bytes(notebook.to_vec()))
         }
         Content::NotebookHtml => {
-            let html = kernels.to_html(notebook.to_vec()).await.map_err(|error| {
+            let html = kernels.to_html(&notebook.to_vec(), hook.path.stem(), &roots[0]).await.map_err(|error| {
                 tracing::error!(%error, "cannot render the notebook");
                 RunError::new(ErrorKind::Internal, "the notebook could not be rendered as HTML")
             })?;

@@ -9,8 +9,9 @@ use std::time::Duration;
 use super::{Error, Result};
 use crate::config::KernelSettings;
 use crate::kernel::environment::{Environment, Inspector, python_allowed};
-use crate::kernel::{KernelCommand, kernelspec, notebook_to_html};
-use crate::model::Invalid;
+use crate::kernel::nbconvert::notebook_to_html;
+use crate::kernel::{KernelCommand, kernelspec};
+use crate::model::{Invalid, RelativePath};
 use crate::notebook::Notebook;
 
 /// A notebook of thousands of cells takes nbconvert seconds; one that takes longer than this is stuck.
@@ -25,6 +26,18 @@ pub struct Kernels {
     environment: Environment,
     inspector: Inspector,
     allowed: Vec<String>,
+}
+
+/// What is known of a notebook that is being deployed.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    pub notebook: &'a Notebook,
+    /// The hook's `python` parameter.
+    pub param: Option<&'a Path>,
+    /// The interpreter it is deployed from.
+    pub deployer: Option<&'a Path>,
+    /// Files that will be beside it.
+    pub dependencies: &'a [(RelativePath, Vec<u8>)],
 }
 
 /// Where a deployed notebook will run.
@@ -45,15 +58,15 @@ impl Kernels {
     ///
     /// # Errors
     /// `Invalid` when this server has no kernel for it.
-    pub async fn plan(&self, notebook: &Notebook, param: Option<&Path>, deployer: Option<&Path>) -> Result<Plan> {
-        if !is_python(notebook) {
-            self.command(notebook, None).await?;
+    pub async fn plan(&self, wish: Wish<'_>) -> Result<Plan> {
+        if !is_python(wish.notebook) {
+            self.command(wish.notebook, None).await?;
             return Ok(Plan { python: None, warnings: Vec::new() });
         }
         let mut warnings = Vec::new();
         let mut python = None;
-        if param.is_none()
-            && let Some(deployer) = deployer
+        if wish.param.is_none()
+            && let Some(deployer) = wish.deployer
         {
             match self.usable(deployer).await {
                 Ok(()) => python = Some(deployer.to_owned()),
@@ -64,26 +77,32 @@ impl Kernels {
                 )),
             }
         }
-        let interpreter = param.or(python.as_deref()).unwrap_or(self.environment.python());
-        let code: Vec<String> = notebook.code_cells().into_iter().map(|(_, source, _)| source).collect();
-        let code: Vec<&str> = code.iter().map(String::as_str).collect();
-        let inspection = self.inspector.inspect(interpreter, &code).await;
-        match inspection {
-            Ok(inspection) => {
-                let client = ["nbhook", "naas"]; // the server puts them on the kernel's path
-                let missing: Vec<_> = inspection
-                    .missing_imports
-                    .iter()
-                    .map(String::as_str)
-                    .filter(|name| !client.contains(name))
-                    .collect();
-                if !missing.is_empty() {
-                    warnings.push(format!("{} has no module {}", interpreter.display(), missing.join(", ")));
-                }
-            }
-            Err(error) => tracing::warn!(%error, "cannot look for the imports of a notebook"),
+        let interpreter = wish.param.or(python.as_deref()).unwrap_or(self.environment.python());
+        let missing = self.missing_modules(interpreter, &wish).await;
+        if !missing.is_empty() {
+            warnings.push(format!("{} has no module {}", interpreter.display(), missing.join(", ")));
         }
         Ok(Plan { python, warnings })
+    }
+
+    /// The modules that a notebook imports and will not find.
+    async fn missing_modules(&self, interpreter: &Path, wish: &Wish<'_>) -> Vec<String> {
+        let code: Vec<String> = wish.notebook.code_cells().into_iter().map(|(_, source, _)| source).collect();
+        let code: Vec<&str> = code.iter().map(String::as_str).collect();
+        let found = match self.inspector.inspect(interpreter, &code).await {
+            Ok(inspection) => inspection.missing_imports,
+            Err(error) => {
+                tracing::warn!(%error, "cannot look for the imports of a notebook");
+                return Vec::new();
+            }
+        };
+        let beside = |name: &str| {
+            wish.dependencies.iter().any(|(path, _)| {
+                path.as_str().split('/').next().is_some_and(|first| first.strip_suffix(".py").unwrap_or(first) == name)
+            })
+        };
+        let ours = ["nbhook", "naas"]; // the server puts them on the kernel's path
+        found.into_iter().filter(|name| !ours.contains(&name.as_str()) && !beside(name)).collect()
     }
 
     /// How to start the kernel of a notebook; `python` is the interpreter chosen for it, if any.
@@ -129,9 +148,9 @@ impl Kernels {
         }
     }
 
-    /// A notebook as a page, by the server's own nbconvert.
-    pub async fn to_html(&self, notebook: Vec<u8>) -> Result<Vec<u8>> {
-        let html = notebook_to_html(&self.environment, notebook, RENDER_TIMEOUT).await;
+    /// A notebook as a page, by the server's own nbconvert. Pictures that its Markdown shows are looked for in `folder`.
+    pub async fn to_html(&self, notebook: &[u8], title: &str, folder: &Path) -> Result<Vec<u8>> {
+        let html = notebook_to_html(&self.environment, notebook, title, Some(folder), RENDER_TIMEOUT).await;
         html.map_err(|error| Error::Internal(error.to_string()))
     }
 }

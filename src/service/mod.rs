@@ -26,6 +26,7 @@ pub use deploy::{Deploy, DeployReply};
 pub use error::{Error, Result};
 pub use hooks::RunQuery;
 pub use kernels::Kernels;
+use kernels::Wish;
 pub use users::IssuedToken;
 
 use crate::clock::SharedClock;
