@@ -6,8 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::error::ApiError;
 use super::{auth, body, reply};
 use crate::model::{Histo, HookToken};
-use crate::response::Accept;
-use crate::service::{Call, Service};
+use crate::service::{Accept, Call, Service};
 
 /// Runs the live version.
 pub(super) async fn live(

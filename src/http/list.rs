@@ -7,8 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
-use crate::model::Invalid;
-use crate::store::Page;
+use crate::model::{Invalid, Page};
 
 const DEFAULT_LIMIT: u32 = 25;
 const MOST: u32 = 250;

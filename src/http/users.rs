@@ -9,9 +9,8 @@ use super::error::ApiError;
 use super::hooks::Id;
 use super::list::ListQuery;
 use super::{body, reply};
-use crate::model::{Invalid, Owner, Role, TokenId, TokenInfo, User};
+use crate::model::{Invalid, Owner, Role, TokenId, TokenInfo, User, Page};
 use crate::service::Service;
-use crate::store::Page;
 
 fn show_user(user: &User) -> serde_json::Value {
     json!({"id": user.id, "name": user.name, "role": user.role, "created_at": reply::time(user.created_at)})

@@ -34,6 +34,7 @@ use crate::config::Settings;
 use crate::kernel::Executor;
 use crate::mail::Mailer;
 use crate::random::SharedRandom;
+pub use crate::response::Accept;
 use crate::store::{Database, Files};
 use crate::templates::Templates;
 

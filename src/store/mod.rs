@@ -6,7 +6,7 @@ mod database;
 mod files;
 
 pub use database::{
-    Database, Deployed, FinishedRun, ListedOutput, NewDeploy, NewNotice, NewRun, Notice, NoticeEvent, Page, RunFilter,
+    Database, Deployed, FinishedRun, ListedOutput, NewDeploy, NewNotice, NewRun, Notice, NoticeEvent, RunFilter,
 };
 pub use files::{DataLock, Files, Scratch, VersionFiles, write_atomic};
 

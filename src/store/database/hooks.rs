@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, Sqlite, Transaction};
 
-use super::{Database, Page, from_json, millis, parse, time, to_json};
-use crate::model::{Histo, Hook, HookId, HookParams, HookPath, HookToken, Owner, UserId, Version};
+use super::{Database, from_json, millis, parse, time, to_json};
+use crate::model::{Histo, Hook, HookId, HookParams, HookPath, HookToken, Owner, UserId, Version, Page};
 use crate::store::{Result, StoreError};
 
 /// A notebook about to become a version.

@@ -30,13 +30,6 @@ pub struct Database {
     pool: SqlitePool,
 }
 
-/// Part of a list.
-#[derive(Debug, Clone, Copy)]
-pub struct Page {
-    pub limit: u32,
-    pub offset: u32,
-}
-
 impl Database {
     /// Opens (and makes, and migrates) the database in `file`.
     pub async fn open(file: &Path) -> Result<Self> {

@@ -5,8 +5,8 @@ use serde::Serialize;
 use sqlx::FromRow;
 
 use super::notices::{self, NewNotice};
-use super::{Database, Page, from_json, millis, parse, time, to_json};
-use crate::model::{Histo, HookId, Run, RunError, RunId, RunState, Trigger, UserId};
+use super::{Database, from_json, millis, parse, time, to_json};
+use crate::model::{Histo, HookId, Run, RunError, RunId, RunState, Trigger, UserId, Page};
 use crate::store::{Result, StoreError};
 
 /// A run that was admitted.
