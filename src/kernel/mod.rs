@@ -5,7 +5,18 @@
 //! the store or what the outputs mean. Whatever it starts it ends: when `execute` returns or is dropped, no process of the
 //! job is left.
 
+mod collect;
+mod connection;
+mod json;
+mod memory;
 pub mod process;
+mod run;
+mod session;
+mod spawn;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +26,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::model::RunId;
+
+pub use spawn::SpawnExecutor;
 
 /// Runs notebooks, each in a fresh kernel of its own.
 #[async_trait]
