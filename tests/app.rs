@@ -27,10 +27,8 @@ pub struct TestApp {
 
 /// The interpreter that has ipykernel and what the fixtures import; `./test` makes it.
 pub fn python() -> PathBuf {
-    let python = std::env::var_os("NBHOOK_TEST_PYTHON").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-venv/bin/python"),
-        PathBuf::from,
-    );
+    let python = std::env::var_os("NBHOOK_TEST_PYTHON")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-venv/bin/python"), PathBuf::from);
     assert!(python.exists(), "{} is missing: run ./test, which makes it", python.display());
     python
 }
@@ -43,9 +41,7 @@ pub fn fixture(name: &str) -> Value {
 
 /// A Python notebook of these code cells.
 pub fn notebook(cells: &[&str]) -> Value {
-    let cell = |source: &&str| {
-        json!({"cell_type": "code", "execution_count": null, "metadata": {}, "outputs": [], "source": source})
-    };
+    let cell = |source: &&str| json!({"cell_type": "code", "execution_count": null, "metadata": {}, "outputs": [], "source": source});
     json!({
         "cells": cells.iter().map(cell).collect::<Vec<_>>(),
         "metadata": {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}},

@@ -12,7 +12,16 @@ struct Rule {
 
 /// Crates that only the named modules may use. Everything else is plain data or plumbing.
 const OWNED: [&str; 10] = [
-    "actix_web", "actix_files", "actix_multipart", "sqlx", "zeromq", "lettre", "reqwest", "minijinja", "comrak", "clap",
+    "actix_web",
+    "actix_files",
+    "actix_multipart",
+    "sqlx",
+    "zeromq",
+    "lettre",
+    "reqwest",
+    "minijinja",
+    "comrak",
+    "clap",
 ];
 
 const RULES: [Rule; 16] = [
@@ -35,7 +44,19 @@ const RULES: [Rule; 16] = [
     Rule { module: "http", knows: &["service", "model"], crates: &["actix_web", "actix_files", "actix_multipart"] },
     Rule {
         module: "app",
-        knows: &["clock", "config", "http", "kernel", "mail", "model", "random", "service", "store", "templates", "worker"],
+        knows: &[
+            "clock",
+            "config",
+            "http",
+            "kernel",
+            "mail",
+            "model",
+            "random",
+            "service",
+            "store",
+            "templates",
+            "worker",
+        ],
         crates: &[],
     },
     Rule {
@@ -83,7 +104,9 @@ fn module_of(path: &Path) -> String {
 
 fn is_test(path: &Path) -> bool {
     path.components().any(|part| part.as_os_str() == "tests")
-        || path.file_stem().is_some_and(|stem| stem.to_str().is_some_and(|stem| stem.ends_with("tests") || stem == "testing"))
+        || path
+            .file_stem()
+            .is_some_and(|stem| stem.to_str().is_some_and(|stem| stem.ends_with("tests") || stem == "testing"))
 }
 
 #[test]

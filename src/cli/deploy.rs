@@ -209,8 +209,7 @@ mod tests {
         assert!(ran.err.contains("version 20260102030405678901\nwarning: pandas is missing there\n"), "{}", ran.err);
         let body = &sent(&server).await[0];
         let path = notebook.trim_start_matches('/');
-        let meta =
-            format!(r#"{{"path":"{path}","params":{{"inline":true,"notif_down":["a@b.c","d@e.f"]}}}}"#);
+        let meta = format!(r#"{{"path":"{path}","params":{{"inline":true,"notif_down":["a@b.c","d@e.f"]}}}}"#);
         assert!(body.contains(&meta), "{body}");
         assert!(body.contains("name=\"notebook\"; filename=\"sales.ipynb\""), "{body}");
         assert!(body.contains("{\"cells\": []}"), "{body}");

@@ -9,7 +9,7 @@ use super::error::ApiError;
 use super::hooks::Id;
 use super::list::ListQuery;
 use super::{body, reply};
-use crate::model::{Invalid, Owner, Role, TokenId, TokenInfo, User, Page};
+use crate::model::{Invalid, Owner, Page, Role, TokenId, TokenInfo, User};
 use crate::service::Service;
 
 fn show_user(user: &User) -> serde_json::Value {

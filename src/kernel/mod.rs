@@ -5,9 +5,21 @@
 //! the store or what the outputs mean. Whatever it starts it ends: when `execute` returns or is dropped, no process of the
 //! job is left.
 
+mod collect;
+mod connection;
 pub mod environment;
+mod json;
+pub mod kernelspec;
+mod memory;
 pub mod nbconvert;
 pub mod process;
+mod run;
+mod session;
+mod spawn;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +29,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::model::RunId;
+
+pub use spawn::SpawnExecutor;
 
 /// Runs notebooks, each in a fresh kernel of its own.
 #[async_trait]

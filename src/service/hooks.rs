@@ -1,7 +1,9 @@
 //! Hooks, their versions and outputs: finding, changing, clearing, deleting.
 
 use super::{Error, Result, Service, on_disk};
-use crate::model::{Caller, Histo, Hook, HookId, HookParamsPatch, HookPath, Owner, Run, RunId, RunState, Version, Page};
+use crate::model::{
+    Caller, Histo, Hook, HookId, HookParamsPatch, HookPath, Owner, Page, Run, RunId, RunState, Version,
+};
 use crate::store::{ListedOutput, RunFilter};
 
 impl Service {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, Sqlite, Transaction};
 
 use super::{Database, from_json, millis, parse, time, to_json};
-use crate::model::{Histo, Hook, HookId, HookParams, HookPath, HookToken, Owner, UserId, Version, Page};
+use crate::model::{Histo, Hook, HookId, HookParams, HookPath, HookToken, Owner, Page, UserId, Version};
 use crate::store::{Result, StoreError};
 
 /// A notebook about to become a version.

@@ -6,7 +6,7 @@ use sqlx::FromRow;
 
 use super::notices::{self, NewNotice};
 use super::{Database, from_json, millis, parse, time, to_json};
-use crate::model::{Histo, HookId, Run, RunError, RunId, RunState, Trigger, UserId, Page};
+use crate::model::{Histo, HookId, Page, Run, RunError, RunId, RunState, Trigger, UserId};
 use crate::store::{Result, StoreError};
 
 /// A run that was admitted.

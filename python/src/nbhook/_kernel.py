@@ -1,0 +1,76 @@
+"""Starts the IPython kernel of a run. The server runs this file as a script; nothing imports it.
+
+Usage: ``python _kernel.py CONNECTION_FILE [DIRECTORY ...]``. The directories are put at the end of ``sys.path``, so what is
+installed in the environment wins. Any Python 3.9 or newer with ipykernel 6 or 7 will do.
+
+A notebook sees what it sees under ``python -m ipykernel_launcher``, with these differences:
+
+- Nothing it publishes is dropped. By default a ZeroMQ publisher throws messages away once 1000 of them wait for a slow
+  reader; here it waits. Only the thread that sends waits, never the one that runs cells, and the server always reads.
+- No debugger and no input history file: both cost start-up time and serve only interactive work.
+- ``sys.argv`` holds the program only, so that a cell with ``argparse`` does not choke on the kernel's own arguments.
+- The interpreter's directory is on ``PATH``, as in an activated environment.
+- At its end Python shuts down as always (threads joined, exit functions run, files flushed), but the kernel's sockets are
+  left to the system: taking them down in order costs more than all the rest, and nobody listens any more.
+"""
+
+import atexit
+import os
+import sys
+import types
+
+
+def main():
+    connection_file, directories = sys.argv[1], sys.argv[2:]
+    _leave_no_trace_of_this_script()
+    _switch_the_debugger_off()
+
+    import ipykernel_launcher
+    import zmq
+    from ipykernel.kernelapp import IPKernelApp
+
+    class KernelApp(IPKernelApp):
+        """The kernel, with an output socket that waits instead of dropping."""
+
+        name = "ipython-kernel"
+
+        def _bind_socket(self, s, port):
+            if s.getsockopt(zmq.TYPE) in (zmq.PUB, zmq.XPUB):  # PUB in ipykernel 6, XPUB in 7
+                s.setsockopt(zmq.XPUB_NODROP, 1)
+            return super()._bind_socket(s, port)
+
+    sys.path.extend(directory for directory in directories if directory not in sys.path)
+    sys.argv = [ipykernel_launcher.__file__]
+    # With a parent handle of 1 the kernel neither watches its parent (the system does that) nor prints how to connect.
+    app = KernelApp.instance(connection_file=connection_file, parent_handle=1)
+    app.config.HistoryManager.enabled = False
+    app.initialize([])
+    app.start()
+
+    sys.stdout.flush()
+    sys.stderr.flush()
+    atexit.unregister(app.close)
+    atexit.unregister(app.iopub_thread.stop)
+
+
+def _leave_no_trace_of_this_script():
+    """Undoes what running a script by its path does: its directory must not shadow a module the notebook imports."""
+    here = os.path.dirname(os.path.realpath(__file__))
+    if sys.path and os.path.realpath(sys.path[0]) == here:
+        del sys.path[0]
+    programs = os.path.dirname(sys.executable)
+    path = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    if programs and programs not in path:
+        os.environ["PATH"] = os.pathsep.join([programs, *path])
+
+
+def _switch_the_debugger_off():
+    """Spares the import of debugpy, half of a kernel's start-up. The notebook itself may still import debugpy."""
+    debugger = types.ModuleType("ipykernel.debugger")
+    debugger._is_debugpy_available = False
+    debugger.Debugger = None  # ipykernel 6 imports the name
+    sys.modules["ipykernel.debugger"] = debugger
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+//! Executing the cells of a job in a kernel that answers, until one fails or something ends the run.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use tokio::time::{Sleep, sleep, timeout};
+
+use super::collect::Collector;
+use super::process::Exit;
+use super::session::{Event, Exchange, SessionError};
+use super::spawn::Kernel;
+use super::{CodeCell, ExecutedCell, Execution, Job, Outcome};
+use crate::clock::SharedClock;
+
+/// How long an interrupted kernel may take to say where it was. An idle Python kernel needs some 20 ms; the caller of a run
+/// that took too long waits no longer than this.
+const INTERRUPT_GRACE: Duration = Duration::from_millis(300);
+/// How long what a dead kernel still published may take to be read.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// What ends a run in the middle of a cell.
+enum Stop {
+    Timeout,
+    Died(Exit),
+    OutputTooLarge,
+    Broken(String),
+}
+
+/// Runs the job's cells in order. Blank cells are passed over, as nbclient does.
+pub(super) async fn run(kernel: &mut Kernel, job: &Job, clock: &SharedClock) -> Execution {
+    let mut run = Run { kernel, collector: Collector::default(), wall: Box::pin(sleep(job.limits.wall)) };
+    let mut times: Vec<(usize, DateTime<Utc>, Option<DateTime<Utc>>)> = Vec::new();
+    let mut outcome = Outcome::Succeeded;
+    for cell in job.cells.iter().filter(|cell| !cell.source.trim().is_empty()) {
+        let started = clock.now();
+        let end = run.cell(cell).await;
+        times.push((cell.index, started, end.is_ok().then(|| clock.now())));
+        match end {
+            Ok(reply) => {
+                if let Some(error) = error_in(&reply, cell) {
+                    outcome = error;
+                    break;
+                }
+            }
+            Err(stop) => {
+                outcome = run.stopped(stop, cell.index, job).await;
+                break;
+            }
+        }
+    }
+    let outputs = run.collector.into_cells();
+    let cells = times.into_iter().zip(outputs).map(|((index, started_at, finished_at), cell)| ExecutedCell {
+        index,
+        execution_count: cell.execution_count,
+        outputs: cell.outputs,
+        started_at,
+        finished_at,
+    });
+    Execution { cells: cells.collect(), outcome, language_info: None }
+}
+
+struct Run<'a> {
+    kernel: &'a mut Kernel,
+    collector: Collector,
+    /// Elapses when the run has had its time.
+    wall: Pin<Box<Sleep>>,
+}
+
+impl Run<'_> {
+    /// Executes a cell and gives the content of the kernel's reply.
+    async fn cell(&mut self, cell: &CodeCell) -> Result<Value, Stop> {
+        self.collector.begin_cell();
+        let sent = self.kernel.session.execute(&cell.source, !cell.raises_exception).await;
+        let mut exchange = match sent {
+            Ok(exchange) => exchange,
+            Err(error) => return Err(self.unreachable(&error).await),
+        };
+        while !exchange.is_over() {
+            let event = tokio::select! {
+                biased;
+                () = &mut self.wall => {
+                    self.interrupt(&mut exchange).await;
+                    return Err(Stop::Timeout);
+                }
+                event = self.kernel.session.event() => event,
+                exit = self.kernel.process.wait() => {
+                    self.listen_on(&mut exchange, LAST_WORDS).await;
+                    return Err(Stop::Died(exit));
+                }
+            };
+            self.take(event, &mut exchange)?;
+        }
+        self.collector.end_cell();
+        Ok(exchange.reply.unwrap_or_default())
+    }
+
+    fn take(&mut self, event: Event, exchange: &mut Exchange) -> Result<(), Stop> {
+        match event {
+            Event::Reply(reply) => exchange.replied(reply),
+            Event::Published(message) if exchange.owns(&message) => self.collector.message(message),
+            Event::OutputTooLarge => return Err(Stop::OutputTooLarge),
+            Event::Broken(reason) => return Err(Stop::Broken(reason)),
+            // Of an earlier cell, say from a thread it left (nbclient does not keep it either), or the end of the
+            // publications (the end of the process tells more).
+            Event::Published(_) | Event::Closed => {}
+        }
+        Ok(())
+    }
+
+    /// Interrupts the cell and takes in what the kernel says to that.
+    async fn interrupt(&mut self, exchange: &mut Exchange) {
+        self.kernel.interrupt().await;
+        self.listen_on(exchange, INTERRUPT_GRACE).await;
+    }
+
+    /// Takes in what comes, until the exchange is over or nothing more comes.
+    async fn listen_on(&mut self, exchange: &mut Exchange, patience: Duration) {
+        let listen = async {
+            while !exchange.is_over() {
+                let event = self.kernel.session.event().await;
+                if matches!(event, Event::Closed) || self.take(event, exchange).is_err() {
+                    return;
+                }
+            }
+        };
+        let _ = timeout(patience, listen).await;
+    }
+
+    /// What it means that a request did not reach the kernel: most often that it has just died.
+    async fn unreachable(&self, error: &SessionError) -> Stop {
+        match timeout(LAST_WORDS, self.kernel.process.wait()).await {
+            Ok(exit) => Stop::Died(exit),
+            Err(_) => Stop::Broken(error.to_string()),
+        }
+    }
+
+    async fn stopped(&mut self, stop: Stop, cell: usize, job: &Job) -> Outcome {
+        let cell = Some(cell);
+        match stop {
+            Stop::Timeout => Outcome::Timeout { cell, after: job.limits.wall },
+            Stop::Died(exit) => self.kernel.death(&exit, cell).await,
+            Stop::OutputTooLarge => Outcome::OutputTooLarge { cell, limit: job.limits.output_bytes },
+            Stop::Broken(reason) => Outcome::KernelDied { cell, reason },
+        }
+    }
+}
+
+/// The error that a reply reports, unless the cell may raise.
+fn error_in(reply: &Value, cell: &CodeCell) -> Option<Outcome> {
+    let text = |field: &str| reply[field].as_str().unwrap_or_default().to_owned();
+    match reply["status"].as_str() {
+        Some("error") if cell.raises_exception => None,
+        Some("error") => Some(Outcome::CellError {
+            cell: cell.index,
+            ename: text("ename"),
+            evalue: text("evalue"),
+            traceback: reply["traceback"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect(),
+        }),
+        // A kernel that did not run the cell must not pass for one that did.
+        Some("aborted" | "abort") => Some(Outcome::CellError {
+            cell: cell.index,
+            ename: "Aborted".to_owned(),
+            evalue: "the kernel did not run the cell".to_owned(),
+            traceback: Vec::new(),
+        }),
+        _ => None,
+    }
+}

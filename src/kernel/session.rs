@@ -1,0 +1,257 @@
+//! A conversation with one kernel: requests out, messages in.
+//!
+//! One task per channel reads all the time and never waits for whoever uses the messages, because a kernel whose output is
+//! not read stops. What they read is bounded in bytes by the run's output limit; one message too many is an event of its
+//! own, never silence.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use zeromq::{DealerRecvHalf, DealerSendHalf, DealerSocket, Socket, SocketEvent, SocketRecv, SocketSend, SubSocket};
+use zeromq::{ZmqError, ZmqMessage};
+
+use super::connection::{Channel, Connection};
+use super::wire::{Codec, Message, WireError};
+
+/// How long a publication may lag behind the reply before the question is put again.
+const SUBSCRIPTION_GRACE: Duration = Duration::from_millis(50);
+/// How long a request may take to leave; a kernel takes requests in even while it is busy.
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// A message from this size on is parsed where it holds nobody up.
+const LARGE: usize = 1 << 20;
+
+/// What happens in a conversation.
+#[derive(Debug)]
+pub(super) enum Event {
+    Reply(Message),
+    Published(Message),
+    /// The kernel published more than it may.
+    OutputTooLarge,
+    /// The kernel closed its end; nothing more will be published.
+    Closed,
+    /// The conversation cannot go on.
+    Broken(String),
+}
+
+/// Why a conversation does not go on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SessionError {
+    #[error("{0}")]
+    Socket(#[from] ZmqError),
+    #[error("the kernel takes no request")]
+    Send,
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// A request on its way: it is over when both its reply and the `idle` that follows its last publication are there. They
+/// come on different sockets, in any order.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    id: String,
+    pub(super) reply: Option<Value>,
+    idle: bool,
+}
+
+impl Exchange {
+    pub(super) fn is_over(&self) -> bool {
+        self.idle && self.reply.is_some()
+    }
+
+    pub(super) fn replied(&mut self, reply: Message) {
+        if reply.parent.as_ref() == Some(&self.id) {
+            self.reply = Some(reply.content);
+        }
+    }
+
+    /// Whether a publication belongs to this request; if it is its end, that is noted.
+    pub(super) fn owns(&mut self, message: &Message) -> bool {
+        let owned = message.parent.as_ref() == Some(&self.id) && !self.idle;
+        if owned && message.kind == "status" && message.content["execution_state"] == "idle" {
+            self.idle = true;
+        }
+        owned
+    }
+}
+
+/// The channels to one kernel. Dropping it closes them.
+pub(super) struct Session {
+    codec: Codec,
+    shell: DealerSendHalf,
+    control: DealerSendHalf,
+    events: mpsc::UnboundedReceiver<Event>,
+    _readers: JoinSet<()>,
+}
+
+impl Session {
+    /// Connects as soon as the kernel has made its sockets, makes sure that its publications arrive, and gives the kernel's
+    /// `language_info`. Never ends when the kernel does not answer.
+    ///
+    /// # Errors
+    /// When the sockets or the messages are not as they should be.
+    pub(super) async fn connect(
+        connection: &Connection,
+        output_limit: usize,
+    ) -> Result<(Self, Option<Map<String, Value>>), SessionError> {
+        let (sender, events) = mpsc::unbounded_channel();
+        let reader = Reader { codec: connection.codec.clone(), events: sender };
+        let mut readers = JoinSet::new();
+
+        let mut iopub = SubSocket::new();
+        iopub.subscribe("").await?;
+        iopub.connect(&connection.address(Channel::IoPub).await).await?;
+        readers.spawn(reader.clone().read_publications(iopub, output_limit));
+
+        let (shell, replies) = dealer(connection, Channel::Shell).await?;
+        readers.spawn(reader.clone().read_replies(replies));
+        let (control, replies) = dealer(connection, Channel::Control).await?;
+        readers.spawn(reader.read_replies(replies));
+
+        let codec = connection.codec.clone();
+        let mut session = Self { codec, shell, control, events, _readers: readers };
+        let info = session.prove_subscription().await?;
+        Ok((session, info.get("language_info").and_then(Value::as_object).cloned()))
+    }
+
+    /// Asks for the kernel's info until the publications about a question arrive, and gives the info. A subscription takes
+    /// effect only some time after connecting, and what is published before that is lost without a trace.
+    async fn prove_subscription(&mut self) -> Result<Value, SessionError> {
+        loop {
+            let mut question = self.ask("kernel_info_request", &json!({})).await?;
+            loop {
+                // Before the first reply the kernel is still starting: no reason to ask again.
+                let patience = if question.reply.is_some() { SUBSCRIPTION_GRACE } else { Duration::MAX };
+                match timeout(patience, self.event()).await {
+                    Err(_) => break,
+                    Ok(Event::Reply(reply)) => question.replied(reply),
+                    Ok(Event::Published(message)) => _ = question.owns(&message),
+                    Ok(Event::Broken(reason)) => return Err(SessionError::Broken(reason)),
+                    Ok(Event::OutputTooLarge | Event::Closed) => {}
+                }
+                if question.is_over() {
+                    return Ok(question.reply.unwrap_or_default());
+                }
+            }
+        }
+    }
+
+    /// Asks the kernel to execute a cell. `stop_on_error` as nbclient sets it.
+    pub(super) async fn execute(&mut self, code: &str, stop_on_error: bool) -> Result<Exchange, SessionError> {
+        let request = json!({
+            "code": code,
+            "silent": false,
+            "store_history": true,
+            "user_expressions": {},
+            "allow_stdin": false,
+            "stop_on_error": stop_on_error,
+        });
+        self.ask("execute_request", &request).await
+    }
+
+    /// Asks for an interrupt, of kernels that take it by message.
+    pub(super) async fn interrupt(&mut self) -> Result<(), SessionError> {
+        let (_, request) = self.codec.encode("interrupt_request", &json!({}), &json!({}));
+        send(&mut self.control, request).await
+    }
+
+    /// Asks the kernel to end.
+    pub(super) async fn shutdown(&mut self) -> Result<(), SessionError> {
+        let (_, request) = self.codec.encode("shutdown_request", &json!({}), &json!({"restart": false}));
+        send(&mut self.control, request).await
+    }
+
+    async fn ask(&mut self, kind: &str, content: &Value) -> Result<Exchange, SessionError> {
+        let (id, request) = self.codec.encode(kind, &json!({}), content);
+        send(&mut self.shell, request).await?;
+        Ok(Exchange { id, reply: None, idle: false })
+    }
+
+    /// The next event. May be cancelled without losing any.
+    pub(super) async fn event(&mut self) -> Event {
+        // The readers hold the sending ends as long as the session lives, unless all of them ended.
+        self.events.recv().await.unwrap_or_else(|| Event::Broken("the kernel closed all channels".to_owned()))
+    }
+}
+
+async fn dealer(connection: &Connection, channel: Channel) -> Result<(DealerSendHalf, DealerRecvHalf), ZmqError> {
+    let mut socket = DealerSocket::new();
+    socket.connect(&connection.address(channel).await).await?;
+    Ok(socket.split())
+}
+
+async fn send(socket: &mut DealerSendHalf, request: ZmqMessage) -> Result<(), SessionError> {
+    Ok(timeout(SEND_TIMEOUT, socket.send(request)).await.map_err(|_| SessionError::Send)??)
+}
+
+/// Reads a channel for as long as anyone listens.
+#[derive(Clone)]
+struct Reader {
+    codec: Codec,
+    events: mpsc::UnboundedSender<Event>,
+}
+
+impl Reader {
+    async fn read_publications(self, mut socket: SubSocket, limit: usize) {
+        let mut monitor = socket.monitor();
+        let mut left = limit;
+        loop {
+            let received = tokio::select! {
+                received = socket.recv() => received,
+                Some(SocketEvent::Disconnected(_)) = futures_util::StreamExt::next(&mut monitor) => {
+                    let _ = self.events.send(Event::Closed);
+                    return;
+                }
+            };
+            let event = match received {
+                Ok(message) => match left.checked_sub(message.iter().map(Bytes::len).sum()) {
+                    Some(rest) => {
+                        left = rest;
+                        self.decode(message).await.map_or_else(Event::from, Event::Published)
+                    }
+                    None => Event::OutputTooLarge,
+                },
+                Err(error) => Event::Broken(error.to_string()),
+            };
+            if !self.tell(event) {
+                return;
+            }
+        }
+    }
+
+    async fn read_replies(self, mut socket: DealerRecvHalf) {
+        loop {
+            let event = match socket.recv().await {
+                Ok(message) => self.decode(message).await.map_or_else(Event::from, Event::Reply),
+                Err(error) => Event::Broken(error.to_string()),
+            };
+            if !self.tell(event) {
+                return;
+            }
+        }
+    }
+
+    /// Passes an event on, and tells whether to read further.
+    fn tell(&self, event: Event) -> bool {
+        let last = matches!(event, Event::OutputTooLarge | Event::Broken(_));
+        self.events.send(event).is_ok() && !last
+    }
+
+    async fn decode(&self, message: ZmqMessage) -> Result<Message, WireError> {
+        if message.iter().all(|frame| frame.len() < LARGE) {
+            return self.codec.decode(message);
+        }
+        let codec = self.codec.clone();
+        let decoded = tokio::task::spawn_blocking(move || codec.decode(message)).await;
+        decoded.unwrap_or_else(|_| Err(WireError::Json("its reader was stopped".to_owned())))
+    }
+}
+
+impl From<WireError> for Event {
+    fn from(error: WireError) -> Self {
+        Self::Broken(format!("cannot understand the kernel: {error}"))
+    }
+}

@@ -1,0 +1,70 @@
+//! What the tests of the executor share.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::super::*;
+use crate::clock::SystemClock;
+
+/// The interpreter that has ipykernel.
+pub(super) fn test_python() -> PathBuf {
+    std::env::var_os("NBHOOK_TEST_PYTHON").map_or_else(|| PathBuf::from("/tmp/venv/bin/python"), PathBuf::from)
+}
+
+/// A job in the making, and the directory it runs in.
+pub(super) struct Notebook {
+    pub(super) job: Job,
+    _dir: TempDir,
+}
+
+impl Notebook {
+    pub(super) fn new(sources: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let cells = sources.iter().enumerate().map(|(index, source)| CodeCell {
+            index,
+            source: (*source).to_owned(),
+            raises_exception: false,
+        });
+        let job = Job {
+            run: RunId::new(),
+            kernel: python(),
+            workdir: dir.path().to_owned(),
+            env: Vec::new(),
+            cells: cells.collect(),
+            limits: Limits {
+                wall: Duration::from_mins(1),
+                start: Duration::from_mins(1),
+                output_bytes: 64 << 20,
+                memory_bytes: None,
+            },
+        };
+        Self { job, _dir: dir }
+    }
+}
+
+pub(super) fn python() -> KernelCommand {
+    let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/src");
+    KernelCommand {
+        argv: vec![
+            test_python().to_string_lossy().into_owned(),
+            client.join("nbhook/_kernel.py").to_string_lossy().into_owned(),
+            "{connection_file}".to_owned(),
+            client.to_string_lossy().into_owned(),
+        ],
+        env: Vec::new(),
+        name: "python3".to_owned(),
+        language: "python".to_owned(),
+        interrupt: InterruptMode::Signal,
+    }
+}
+
+pub(super) fn executor() -> SpawnExecutor {
+    SpawnExecutor::new(Arc::new(SystemClock))
+}
+
+pub(super) async fn run(notebook: Notebook) -> Execution {
+    executor().execute(notebook.job).await.unwrap()
+}
