@@ -12,7 +12,7 @@ use crate::clock::SharedClock;
 use crate::service::Service;
 
 /// Longest time between two looks: mails that were due while the clock was set are not forgotten.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_mins(1);
 
 /// The background tasks of a server.
 #[derive(Debug)]

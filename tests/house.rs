@@ -128,8 +128,8 @@ fn modules_know_only_whom_they_may() {
             }
         }
         for name in OWNED {
-            let uses = code.contains(&format!("{name}::"));
-            if uses && !rule.crates.contains(&name) {
+            let present = code.contains(&format!("{name}::"));
+            if present && !rule.crates.contains(&name) {
                 broken.push(format!("{} uses the crate {name}", path.display()));
             }
         }

@@ -21,7 +21,7 @@ const NOTEBOOK: &[u8] = include_bytes!("../../fixtures/notebooks/sales_report.ip
 const PATH: &str = "demo/sales_report.ipynb";
 const PARAMETERS: [(&str, &str); 2] = [("region", "North"), ("top", "5")];
 const ANSWER: &str = "sales_report.png";
-const TIMEOUT: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Start a server, deploy a sales report, call it and show the answer
 ///

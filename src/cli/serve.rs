@@ -14,7 +14,7 @@ use crate::kernel::environment::Requirements;
 
 /// Run the server
 ///
-/// Settings come from these options, else from NBHOOK_* variables (NBHOOK_KERNEL__PYTHON), else from nbhook.toml.
+/// Settings come from these options, else from variables such as `NBHOOK_KERNEL__PYTHON`, else from nbhook.toml.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     #[command(flatten)]

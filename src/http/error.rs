@@ -12,7 +12,7 @@ use crate::service::Error;
 
 /// Why a request was not carried out.
 #[derive(Debug)]
-pub(super) struct ApiError(Problem);
+pub(super) struct ApiError(Box<Problem>);
 
 /// What a caller is told.
 #[derive(Debug)]
@@ -68,12 +68,12 @@ impl ApiError {
 
     pub(super) fn method_not_allowed(method: &Method) -> Self {
         let detail = format!("{method} is not a method of this resource");
-        Self(Problem::new("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, detail))
+        Self(Box::new(Problem::new("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, detail)))
     }
 
     pub(super) fn too_large(limit: usize) -> Self {
         let detail = format!("the body is larger than {limit} bytes");
-        Self(Problem::new("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, detail))
+        Self(Box::new(Problem::new("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, detail)))
     }
 }
 
@@ -86,7 +86,7 @@ impl From<Invalid> for ApiError {
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let told = error.to_string();
-        Self(match error {
+        Self(Box::new(match error {
             Error::Invalid(Invalid { field, message }) => {
                 Problem::new("parameters-invalid", StatusCode::UNPROCESSABLE_ENTITY, told)
                     .with("field", field.as_str())
@@ -110,7 +110,7 @@ impl From<Error> for ApiError {
                     "internal error; the server's log has the cause",
                 )
             }
-        })
+        }))
     }
 }
 

@@ -215,9 +215,8 @@ impl Service {
                 return Err(RunError::new(ErrorKind::Interrupted, "the server was stopped before the run began"));
             }
         };
-        let slot = match turn {
-            Ok(Ok(slot)) => slot,
-            _ => return Err(RunError::new(ErrorKind::Timeout, "no kernel became free within the hook's timeout")),
+        let Ok(Ok(slot)) = turn else {
+            return Err(RunError::new(ErrorKind::Timeout, "no kernel became free within the hook's timeout"));
         };
         if let Err(error) = self.db.start_run(run.id, self.clock.now()).await {
             tracing::error!(%error, "cannot record the start of the run");

@@ -15,7 +15,7 @@ use crate::model::{Invalid, RelativePath};
 use crate::notebook::Notebook;
 
 /// A notebook of thousands of cells takes nbconvert seconds; one that takes longer than this is stuck.
-const RENDER_TIMEOUT: Duration = Duration::from_secs(120);
+const RENDER_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Kernelspec names that mean "Python", whatever interpreter that is.
 const NATIVE: [&str; 3] = ["python3", "python", "python2"];

@@ -101,13 +101,12 @@ impl Service {
     /// is made at the first start. Gives the token.
     pub async fn ensure_admin(&self) -> Result<ApiToken> {
         let name: Owner = ADMIN.parse()?;
-        let admin = match self.db.user_by_name(&name).await? {
-            Some(user) => user,
-            None => {
-                let user = User { id: UserId::new(), name, role: Role::Admin, created_at: self.clock.now() };
-                self.db.create_user(&user).await?;
-                user
-            }
+        let admin = if let Some(user) = self.db.user_by_name(&name).await? {
+            user
+        } else {
+            let user = User { id: UserId::new(), name, role: Role::Admin, created_at: self.clock.now() };
+            self.db.create_user(&user).await?;
+            user
         };
         let token = match &self.settings.admin_token {
             Some(token) => token.expose().parse()?,
