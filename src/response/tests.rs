@@ -5,6 +5,7 @@ fn cells_of(outputs: &[Value]) -> Result<Answer, BadResponse> {
     answer(&[Cell { tags: vec![], outputs }], &Accept::default())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "called with json!(…)")]
 fn marked(response: Value, data: Value) -> Value {
     json!({"output_type": "display_data", "data": data, "metadata": {"nbhook": {"response": response}}})
 }
