@@ -127,12 +127,14 @@ fn every_byte_but_nul_comes_back() {
     evaluate(&[Parameters::new(Vec::new(), body, Vec::new())], "", "C.UTF-8");
 }
 
-/// Bash would evaluate what is assigned to an integer variable, and name references would point where the caller says.
+/// Bash would evaluate what is assigned to an integer variable, and give what is assigned to a name reference to another.
 #[test]
 fn attributes_of_the_author_do_not_evaluate() {
-    let call =
-        params(json!({ "count": "a[$(touch PWNED)]", "target": "a[$(touch PWNED)]", "list": "x", "map": ["y"] }));
-    let before = "declare -i count=5; declare -n target; declare -a list=(1 2); declare -A map=([a]=b)";
+    let call = params(
+        json!({ "count": "a[$(touch PWNED)]", "target": "a[$(touch PWNED)]", "alias": "z", "list": "x", "map": ["y"] }),
+    );
+    let before =
+        "declare -i count=5; declare -n target; declare -n alias=other; declare -a list=(1 2); declare -A map=([a]=b)";
     evaluate(&[call], before, "C.UTF-8");
 }
 

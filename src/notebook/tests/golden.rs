@@ -8,7 +8,7 @@ use super::{Language, ParamValue, Parameters, params, source};
 /// The cell of a call that has a bit of everything.
 fn cell(language: Language) -> String {
     let numbers: serde_json::Value = serde_json::from_str(
-        "[0, -1, 2147483648, 9007199254740993, 9223372036854775808, 0.5, -0.0, 0.1, 1e-5, 1e16, 5e-324, 1e400, -1e400]",
+        "[0, -0, -1, 2147483648, 9007199254740993, 9223372036854775808, 0.5, -0.0, 0.1, 1e-5, 1e16, 5e-324, 1e400, -1e400]",
     )
     .unwrap();
     // Bash has no empty keys.
@@ -30,7 +30,7 @@ headers = {"accept": "*/*"}
 q = "1"
 none = None
 yes = True
-numbers = [0, -1, 2147483648, 9007199254740993, 9223372036854775808, 0.5, -0.0, 0.1, 1e-5, 1e16, 5e-324, 1e999, -1e999]
+numbers = [0, 0, -1, 2147483648, 9007199254740993, 9223372036854775808, 0.5, -0.0, 0.1, 1e-5, 1e16, 5e-324, 1e999, -1e999]
 names = ["a", "b"]
 nested = {"": [], "k": {}}
 text = "it's \"$x\" ${y} `z` \\u0022 é\U0001f600\u2028\u0085\u00011\r\n\t""#;
@@ -45,7 +45,7 @@ headers <- structure(list("*/*"), names = c("accept"))
 q <- "1"
 none <- NULL
 yes <- TRUE
-numbers <- list(0, -1, 2147483648, "9007199254740993", "9223372036854775808", 0.5, -0.0, 0.1, 0x14f8b588e368f1p-69, 0x2386f26fc1p16, 0x1p-1074, Inf, -Inf)
+numbers <- list(0, 0, -1, 2147483648, "9007199254740993", "9223372036854775808", 0.5, -0.0, 0.1, 0x14f8b588e368f1p-69, 0x2386f26fc1p16, 0x1p-1074, Inf, -Inf)
 names <- list("a", "b")
 nested <- structure(list(list(), structure(list(), names = character(0))), names = c("", "k"))
 text <- "it's \"$x\" ${y} `z` \\u0022 \u00e9\U0001f600\u2028\u0085\u00011\r\n\t""#;
@@ -60,7 +60,7 @@ headers = Dict{String,Any}("accept" => "*/*")
 q = "1"
 none = nothing
 yes = true
-numbers = Any[0, -1, 2147483648, 9007199254740993, big"9223372036854775808", 0.5, -0.0, 0.1, 1e-5, 1e16, 5e-324, Inf, -Inf]
+numbers = Any[0, 0, -1, 2147483648, 9007199254740993, big"9223372036854775808", 0.5, -0.0, 0.1, 1e-5, 1e16, 5e-324, Inf, -Inf]
 names = Any["a", "b"]
 nested = Dict{String,Any}("" => Any[], "k" => Dict{String,Any}())
 text = "it's \"\$x\" \${y} `z` \\u0022 é\U0001f600\u2028\u0085\u00011\r\n\t""#;
@@ -75,7 +75,7 @@ val headers = Map[String, Any]("accept" -> "*/*")
 val q = "1"
 val none : Any = null
 val yes = true
-val numbers = Seq[Any](0, -1, 2147483648L, 9007199254740993L, BigInt("9223372036854775808"), 0.5, -0.0, 0.1, 1e-5, 1e16, 5e-324, Double.PositiveInfinity, Double.NegativeInfinity)
+val numbers = Seq[Any](0, 0, -1, 2147483648L, 9007199254740993L, BigInt("9223372036854775808"), 0.5, -0.0, 0.1, 1e-5, 1e16, 5e-324, Double.PositiveInfinity, Double.NegativeInfinity)
 val names = Seq[String]("a", "b")
 val nested = Map[String, Any]("" -> Seq[Any](), "k" -> Map[String, Any]())
 val text = "it's \"$x\" ${y} `z` \\u0022 é\ud83d\ude00\u2028\u0085\u00011\r\n\t""#;
@@ -90,7 +90,7 @@ declare -A headers=(['accept']='*/*')
 q='1'
 none=''
 yes='true'
-declare -a numbers=('0' '-1' '2147483648' '9007199254740993' '9223372036854775808' '0.5' '-0.0' '0.1' '1e-5' '1e+16' '5e-324' '1e+400' '-1e+400')
+declare -a numbers=('0' '-0' '-1' '2147483648' '9007199254740993' '9223372036854775808' '0.5' '-0.0' '0.1' '1e-5' '1e+16' '5e-324' '1e+400' '-1e+400')
 declare -a names=('a' 'b')
 declare -A nested=(['e']='[]' ['k']='{}')
 text=$'it\x27s "\x24x" \x24{y} \x60z\x60 \x5cu0022 \xc3\xa9\xf0\x9f\x98\x80\xe2\x80\xa8\xc2\x85\x011\x0d\x0a\x09'"#;
