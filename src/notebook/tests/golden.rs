@@ -116,6 +116,14 @@ fn bodies_of_bytes() {
     assert_eq!(line(Language::Scala), r#"val body = java.util.Base64.getDecoder.decode("YSIkAP8=")"#);
 }
 
+/// R's parser takes no longer strings with Unicode escapes.
+#[test]
+fn long_strings_of_r_are_put_together() {
+    let cell = source(Language::R, &params(json!({ "long": "é".repeat(9_001) })));
+    let line = cell.lines().last().unwrap();
+    assert_eq!(line, format!(r#"long <- paste0("{}", "\u00e9")"#, r"\u00e9".repeat(9_000)));
+}
+
 /// A class file holds no constant over 65,535 bytes.
 #[test]
 fn long_strings_of_scala_are_put_together() {
