@@ -10,6 +10,8 @@ mod language;
 mod literal;
 mod parameters;
 mod redact;
+#[cfg(test)]
+mod tests;
 mod upgrade;
 
 pub use document::{CellOutputs, Notebook};
