@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, Sqlite, Transaction};
+use sqlx::{Sqlite, Transaction};
 
-use super::{Database, from_json, millis, parse, time, to_json};
+use super::{Database, from_json, millis, parse, row, time, to_json};
 use crate::model::{Histo, Hook, HookId, HookParams, HookPath, HookToken, Owner, Page, UserId, Version};
 use crate::store::{Result, StoreError};
 
@@ -31,17 +31,18 @@ pub struct Deployed {
     pub is_new: bool,
 }
 
-#[derive(FromRow)]
-struct HookRow {
-    id: String,
-    owner_id: String,
-    owner_name: String,
-    path: String,
-    token: String,
-    histo: String,
-    params: String,
-    created_at: i64,
-    updated_at: i64,
+row! {
+    struct HookRow {
+        id: String,
+        owner_id: String,
+        owner_name: String,
+        path: String,
+        token: String,
+        histo: String,
+        params: String,
+        created_at: i64,
+        updated_at: i64,
+    }
 }
 
 impl TryFrom<HookRow> for Hook {
@@ -62,13 +63,14 @@ impl TryFrom<HookRow> for Hook {
     }
 }
 
-#[derive(FromRow)]
-struct VersionRow {
-    histo: String,
-    size: i64,
-    python: Option<String>,
-    created_at: i64,
-    live: bool,
+row! {
+    struct VersionRow {
+        histo: String,
+        size: i64,
+        python: Option<String>,
+        created_at: i64,
+        live: bool,
+    }
 }
 
 impl TryFrom<VersionRow> for Version {
