@@ -84,9 +84,11 @@ async fn show(ctx: &Context, app: &App, data: PathBuf) -> Result<(), CliError> {
     if !status.is_success() {
         return Err(CliError::RunFailed(String::from_utf8_lossy(&answer).into_owned()));
     }
-    let file = data.join(ANSWER);
+    // Beside the hook's own folder, where no other hook can be.
+    let folder = data.join("admin/demo");
+    let file = folder.join(ANSWER);
     let saved = file.clone();
-    tokio::task::spawn_blocking(move || write_atomic(&saved, &answer, &data))
+    tokio::task::spawn_blocking(move || write_atomic(&saved, &answer, &folder))
         .await
         .map_err(|error| CliError::Failed(error.to_string()))?
         .map_err(|error| CliError::Failed(error.to_string()))?;
