@@ -38,7 +38,8 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) async fn run(self, ctx: &Context) -> Result<(), CliError> {
         let mut settings = self.options.settings()?;
-        settings.listen.set_port(0);
+        settings.listen = ([127, 0, 0, 1], 0).into();
+        settings.public_url = None; // the demo calls itself
         let data = settings.data.clone();
         let app = start(ctx, settings, Requirements::Demo).await?;
         let shown = show(ctx, &app, data).await;
