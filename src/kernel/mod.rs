@@ -8,6 +8,7 @@
 mod collect;
 mod connection;
 mod json;
+mod kernelspec;
 mod memory;
 pub mod process;
 mod run;
@@ -27,6 +28,7 @@ use serde_json::{Map, Value};
 
 use crate::model::RunId;
 
+pub use kernelspec::{KernelspecError, Kernelspecs, python_kernel};
 pub use spawn::SpawnExecutor;
 
 /// Runs notebooks, each in a fresh kernel of its own.

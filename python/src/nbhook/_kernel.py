@@ -1,7 +1,8 @@
 """Starts the IPython kernel of a run. The server runs this file as a script; nothing imports it.
 
-Usage: ``python _kernel.py CONNECTION_FILE [DIRECTORY ...]``. The directories are put at the end of ``sys.path``, so what is
-installed in the environment wins. Any Python 3.9 or newer with ipykernel 6 or 7 will do.
+Usage: ``python _kernel.py CONNECTION_FILE [DIRECTORY ...] [-- OPTION ...]``. The directories are put at the end of
+``sys.path``, so what is installed in the environment wins; the options are ipykernel's own. Any Python 3.9 or newer with
+ipykernel 6 or 7 will do.
 
 A notebook sees what it sees under ``python -m ipykernel_launcher``, with these differences:
 
@@ -21,7 +22,7 @@ import types
 
 
 def main():
-    connection_file, directories = sys.argv[1], sys.argv[2:]
+    connection_file, directories, options = _arguments(sys.argv[1:])
     _leave_no_trace_of_this_script()
     _switch_the_debugger_off()
 
@@ -44,13 +45,19 @@ def main():
     # With a parent handle of 1 the kernel neither watches its parent (the system does that) nor prints how to connect.
     app = KernelApp.instance(connection_file=connection_file, parent_handle=1)
     app.config.HistoryManager.enabled = False
-    app.initialize([])
+    app.initialize(options)
     app.start()
 
     sys.stdout.flush()
     sys.stderr.flush()
     atexit.unregister(app.close)
     atexit.unregister(app.iopub_thread.stop)
+
+
+def _arguments(arguments):
+    connection_file, *rest = arguments
+    end = rest.index("--") if "--" in rest else len(rest)
+    return connection_file, rest[:end], rest[end + 1 :]
 
 
 def _leave_no_trace_of_this_script():

@@ -45,20 +45,13 @@ impl Notebook {
     }
 }
 
+/// The client package as it stands in the repository.
+pub(super) fn client_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("python/src")
+}
+
 pub(super) fn python() -> KernelCommand {
-    let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/src");
-    KernelCommand {
-        argv: vec![
-            test_python().to_string_lossy().into_owned(),
-            client.join("nbhook/_kernel.py").to_string_lossy().into_owned(),
-            "{connection_file}".to_owned(),
-            client.to_string_lossy().into_owned(),
-        ],
-        env: Vec::new(),
-        name: "python3".to_owned(),
-        language: "python".to_owned(),
-        interrupt: InterruptMode::Signal,
-    }
+    python_kernel(&test_python(), &client_dir())
 }
 
 pub(super) fn executor() -> SpawnExecutor {
