@@ -8,6 +8,8 @@ A notebook sees what it sees under ``python -m ipykernel_launcher``, with these 
 
 - Nothing it publishes is dropped. By default a ZeroMQ publisher throws messages away once 1000 of them wait for a slow
   reader; here it waits. Only the thread that sends waits, never the one that runs cells, and the server always reads.
+- Text with half a surrogate pair is sent, where Jupyter's own serialisation fails and loses the message; when it is the
+  message that ends a cell, the cell would never end.
 - No debugger and no input history file: both cost start-up time and serve only interactive work.
 - ``sys.argv`` holds the program only, so that a cell with ``argparse`` does not choke on the kernel's own arguments.
 - The interpreter's directory is on ``PATH``, as in an activated environment.
@@ -16,6 +18,7 @@ A notebook sees what it sees under ``python -m ipykernel_launcher``, with these 
 """
 
 import atexit
+import json
 import os
 import sys
 import types
@@ -39,6 +42,10 @@ def main():
             if s.getsockopt(zmq.TYPE) in (zmq.PUB, zmq.XPUB):  # PUB in ipykernel 6, XPUB in 7
                 s.setsockopt(zmq.XPUB_NODROP, 1)
             return super()._bind_socket(s, port)
+
+        def init_sockets(self):
+            self.session.pack = _packer(self.session.pack)
+            super().init_sockets()
 
     sys.path.extend(directory for directory in directories if directory not in sys.path)
     sys.argv = [ipykernel_launcher.__file__]
@@ -69,6 +76,20 @@ def _leave_no_trace_of_this_script():
     path = os.environ.get("PATH", os.defpath).split(os.pathsep)
     if programs and programs not in path:
         os.environ["PATH"] = os.pathsep.join([programs, *path])
+
+
+def _packer(pack):
+    """Wraps the serialisation of messages so that any text can be sent."""
+
+    def pack_any_text(message):
+        try:
+            return pack(message)
+        except UnicodeEncodeError:
+            return json.dumps(json_clean(message), default=json_default, allow_nan=False).encode("ascii")
+
+    from jupyter_client.jsonutil import json_clean, json_default
+
+    return pack_any_text
 
 
 def _switch_the_debugger_off():

@@ -73,6 +73,12 @@ impl Kernelspecs {
         }
     }
 
+    /// Puts a directory with kernelspecs before all others.
+    #[cfg(test)]
+    pub(super) fn search_first(&mut self, dir: &Path) {
+        self.dirs.insert(0, dir.to_owned());
+    }
+
     /// Finds a kernelspec, in any case of letters, and resolves it. Reads files, so blocks.
     ///
     /// # Errors

@@ -23,8 +23,11 @@ fn search_path_is_jupyters() {
     assert_eq!(dirs(&[home], "/env", false), with(&[USER, "/env/share/jupyter"]));
     assert_eq!(dirs(&[home], "/env", true), with(&["/env/share/jupyter", USER]));
     assert_eq!(dirs(&[home], "/usr", false), with(&[USER]));
-    let wish = |wish| dirs(&[home, ("JUPYTER_PREFER_ENV_PATH", wish)], "/env", wish == "0");
-    assert_eq!((wish("1"), wish("0")), (with(&["/env/share/jupyter", USER]), with(&[USER, "/env/share/jupyter"])));
+    let preferring = |value| dirs(&[home, ("JUPYTER_PREFER_ENV_PATH", value)], "/env", value == "0");
+    assert_eq!(
+        (preferring("1"), preferring("0")),
+        (with(&["/env/share/jupyter", USER]), with(&[USER, "/env/share/jupyter"]))
+    );
     let conda = [home, ("CONDA_PREFIX", "/env"), ("CONDA_DEFAULT_ENV", "work")];
     assert_eq!(dirs(&conda, "/env", false), with(&["/env/share/jupyter", USER]));
     let set = [home, ("JUPYTER_PATH", "/a:/b"), ("JUPYTER_DATA_DIR", "/data")];
@@ -157,7 +160,7 @@ fn links_and_earlier_directories_count() {
     symlink(&real, real.with_file_name("linked")).unwrap();
     assert_eq!(world.specs.find("linked").unwrap().language, "r");
     let mut specs = world.specs.clone();
-    specs.dirs.insert(0, world.dir.path().join("first"));
+    specs.search_first(&world.dir.path().join("first"));
     let dir = world.dir.path().join("first/real");
     std::fs::create_dir_all(&dir).unwrap();
     put(&dir.join("kernel.json"), 0o644, r#"{"argv": ["ark"], "language": "s"}"#);

@@ -17,7 +17,7 @@ pub(super) fn test_python() -> PathBuf {
 /// A job in the making, and the directory it runs in.
 pub(super) struct Notebook {
     pub(super) job: Job,
-    _dir: TempDir,
+    pub(super) dir: TempDir,
 }
 
 impl Notebook {
@@ -41,7 +41,7 @@ impl Notebook {
                 memory_bytes: None,
             },
         };
-        Self { job, _dir: dir }
+        Self { job, dir }
     }
 }
 
@@ -60,4 +60,23 @@ pub(super) fn executor() -> SpawnExecutor {
 
 pub(super) async fn run(notebook: Notebook) -> Execution {
     executor().execute(notebook.job).await.unwrap()
+}
+
+/// How many processes of a run there are.
+pub(super) fn marked(run: RunId) -> usize {
+    process::orphans::marked_by(run)
+}
+
+/// Waits until no process of a run is left.
+pub(super) async fn until_gone(run: RunId) {
+    let started = std::time::Instant::now();
+    while marked(run) > 0 {
+        assert!(started.elapsed() < Duration::from_secs(10), "processes of the run are left");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+pub(super) fn put(file: &Path, content: &str) {
+    use std::io::Write;
+    std::fs::OpenOptions::new().write(true).create_new(true).open(file).unwrap().write_all(content.as_bytes()).unwrap();
 }
