@@ -90,7 +90,7 @@ impl Kernels {
         if python.is_none() && wish.param.is_none() && command.name != named.to_lowercase() && !is_native(named) {
             warnings.push(format!("this server has no kernelspec `{named}`; it runs in the server's own Python"));
         }
-        let interpreter = command.argv.first().map(Path::new).unwrap_or(self.environment.python());
+        let interpreter = command.argv.first().map_or(self.environment.python(), Path::new);
         let missing = self.missing_modules(interpreter, &wish).await;
         if !missing.is_empty() {
             warnings.push(format!("{} has no module {}", interpreter.display(), missing.join(", ")));
