@@ -1,5 +1,7 @@
 //! Hooks, their versions and outputs: finding, changing, clearing, deleting.
 
+use std::sync::Arc;
+
 use super::{Error, Result, Service, on_disk};
 use crate::model::{
     Caller, Histo, Hook, HookId, HookParamsPatch, HookPath, Owner, Page, Run, RunId, RunState, Version,
@@ -38,9 +40,17 @@ impl Service {
     }
 
     /// Removes a hook. Its URL is unknown from then on; `all` also removes its versions and outputs from disk.
-    pub async fn delete_hook(&self, caller: &Caller, id: HookId, all: bool) -> Result<()> {
+    pub async fn delete_hook(self: &Arc<Self>, caller: &Caller, id: HookId, all: bool) -> Result<()> {
         let hook = self.hook(caller, id).await?;
-        if !self.db.delete_hook(id, all, self.clock.now()).await? {
+        let service = self.clone();
+        // A task of its own: a caller that hangs up in the middle leaves nothing half-done.
+        let deleted = self.runtime.spawn(async move { service.remove(hook, all).await });
+        deleted.await?
+    }
+
+    async fn remove(&self, hook: Hook, all: bool) -> Result<()> {
+        let _turn = self.change_folders().await?;
+        if !self.db.delete_hook(hook.id, all, self.clock.now()).await? {
             return Err(Error::NotFound("hook"));
         }
         if all {
