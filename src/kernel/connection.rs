@@ -58,7 +58,7 @@ impl Connection {
         let mut file =
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(dir.path().join(CONNECTION_FILE))?;
         file.write_all(content.to_string().as_bytes())?;
-        let codec = Codec::new(key.as_bytes(), uuid::Uuid::new_v4().to_string(), clock);
+        let codec = Codec::new(key.as_bytes(), uuid::Uuid::new_v4().to_string(), clock).map_err(io::Error::other)?;
         Ok(Self { dir, codec })
     }
 
