@@ -30,6 +30,7 @@ use serde_json::{Map, Value};
 
 use crate::model::RunId;
 
+pub use connection::remove_leftovers;
 pub use spawn::SpawnExecutor;
 
 /// Runs notebooks, each in a fresh kernel of its own.
