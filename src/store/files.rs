@@ -13,6 +13,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -43,7 +44,10 @@ pub struct DataLock(#[expect(dead_code, reason = "held, never read")] File);
 impl Files {
     /// Opens the data folder, making it if need be, and removes what a killed server left in its scratch folder.
     pub fn open(data: &Path) -> Result<(Self, DataLock)> {
-        fs::create_dir_all(data.join(".nbhook")).map_err(at(data))?;
+        let own = data.join(".nbhook");
+        fs::create_dir_all(&own).map_err(at(data))?;
+        // The database holds hook tokens.
+        fs::set_permissions(&own, fs::Permissions::from_mode(0o700)).map_err(at(&own))?;
         // Kernels run in other directories, so every path has to be absolute.
         let files = Self { data: data.canonicalize().map_err(at(data))? };
         let lock = files.lock()?;
