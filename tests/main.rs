@@ -3,5 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
 
 mod app;
+mod binary;
+mod crash;
+mod demo;
 mod hello;
 mod house;
+mod leaks;
+mod mail;
+mod operations;

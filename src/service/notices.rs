@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::ending::Ending;
 use super::{Result, Service, on_disk};
 use crate::mail::Message;
-use crate::model::{ErrorKind, Histo, Hook, RunId, RunState};
+use crate::model::{ErrorKind, Histo, Hook, HookId, RunError, RunId, RunState};
 use crate::store::{FinishedRun, NewNotice, Notice, NoticeEvent};
 use crate::templates::RunMail;
 
@@ -57,8 +57,27 @@ impl Service {
         }
     }
 
+    /// Ends the record of a run that its server did not live to end.
+    pub(super) async fn interrupted(&self, id: RunId, hook: HookId) -> Result<()> {
+        let hook = self.db.hook(hook).await?; // none if it was deleted: then nobody wants to be told
+        let end = FinishedRun {
+            id,
+            state: RunState::Interrupted,
+            finished_at: self.clock.now(),
+            cells_done: 0,
+            error: Some(RunError::new(ErrorKind::Interrupted, "the server was killed before the run ended")),
+            warnings: Vec::new(),
+            output_size: None,
+            notice: hook.and_then(|hook| notice(&hook, RunState::Interrupted)),
+        };
+        tell(&end);
+        Ok(self.db.finish_run(&end).await?)
+    }
+
     /// Sends every mail that is due; gives the time when the next one will be.
     pub async fn send_notices(&self) -> Result<Option<DateTime<Utc>>> {
+        // A mail that is being sent is still due, so a second sender would send it again.
+        let Ok(_sender) = self.sender.acquire().await else { return Ok(None) };
         while let Some(notice) = self.db.claim_notice(self.clock.now()).await? {
             self.send(&notice).await?;
         }
