@@ -181,13 +181,15 @@ impl Service {
     async fn prepare(&self, id: RunId, hook: Hook, version: &Version, call: Call) -> Result<Prepared> {
         let (of, histo) = (hook.clone(), version.histo.clone());
         let (bytes, scratch, workdir) = on_disk(&self.files, move |files| {
+            // Deleted or cleared since the caller asked for it?
+            let notebook = files.notebook(&of, &histo)?.ok_or(Error::NotFound("version"))?;
             let scratch = files.scratch()?;
             let workdir = match of.params.workdir {
                 Workdir::Persistent => files.persistent_workdir(&of)?,
                 Workdir::Scratch => scratch.path().to_owned(),
             };
             files.copy_dependencies(&of, &histo, &workdir)?;
-            Ok::<_, crate::store::StoreError>((files.notebook(&of, &histo)?, scratch, workdir))
+            Ok::<_, Error>((notebook, scratch, workdir))
         })
         .await?;
         let mut notebook = Notebook::parse(&bytes)?;

@@ -1,10 +1,12 @@
 //! Hooks, their versions and outputs: finding, changing, clearing, deleting.
 
+use std::sync::{Arc, OnceLock};
+
 use super::{Error, Result, Service, on_disk};
 use crate::model::{
     Caller, Histo, Hook, HookId, HookParamsPatch, HookPath, Owner, Page, Run, RunId, RunState, Version,
 };
-use crate::store::{ListedOutput, RunFilter};
+use crate::store::{Files, ListedOutput, RunFilter, StoreError};
 
 impl Service {
     /// A hook that the caller may touch.
@@ -23,7 +25,7 @@ impl Service {
         path: Option<&HookPath>,
         page: Page,
     ) -> Result<Vec<Hook>> {
-        let scope = self.scope(caller, owner).await?;
+        let scope = self.scope(caller, "owner", owner).await?;
         Ok(self.db.hooks(scope, path, page).await?)
     }
 
@@ -40,13 +42,25 @@ impl Service {
     /// Removes a hook. Its URL is unknown from then on; `all` also removes its versions and outputs from disk.
     pub async fn delete_hook(&self, caller: &Caller, id: HookId, all: bool) -> Result<()> {
         let hook = self.hook(caller, id).await?;
-        if !self.db.delete_hook(id, all, self.clock.now()).await? {
+        let taken = Arc::new(OnceLock::new());
+        let remove = all.then(|| {
+            let (files, taken) = (self.files.clone(), taken.clone());
+            async move || {
+                let away = tokio::task::spawn_blocking(move || files.take_away(&hook));
+                let away = away.await.map_err(|error| StoreError::Corrupt(error.to_string()))??;
+                drop(taken.set(away));
+                Ok(())
+            }
+        });
+        if !self.db.delete_hook(id, remove, self.clock.now()).await? {
             return Err(Error::NotFound("hook"));
         }
-        if all {
-            on_disk(&self.files, move |files| files.remove_hook(&hook)).await?;
-        }
-        Ok(())
+        // After the transaction, as it may be much.
+        let removed = move |_: &Files| {
+            drop(taken);
+            Ok::<_, Error>(())
+        };
+        on_disk(&self.files, removed).await
     }
 
     pub async fn versions(&self, caller: &Caller, id: HookId, page: Page) -> Result<Vec<Version>> {
@@ -63,7 +77,7 @@ impl Service {
     pub async fn version_notebook(&self, caller: &Caller, id: HookId, histo: Histo) -> Result<Vec<u8>> {
         let hook = self.hook(caller, id).await?;
         self.db.version(id, &histo).await?.ok_or(Error::NotFound("version"))?;
-        on_disk(&self.files, move |files| files.notebook(&hook, &histo)).await
+        on_disk(&self.files, move |files| files.notebook(&hook, &histo)).await?.ok_or(Error::NotFound("version"))
     }
 
     /// Makes an older version (or a newer one again) the live one.
@@ -118,7 +132,7 @@ impl Service {
 
     /// Runs that the caller may see, newest first.
     pub async fn runs(&self, caller: &Caller, query: RunQuery, page: Page) -> Result<Vec<Run>> {
-        let owner = self.scope(caller, None).await?;
+        let owner = self.scope(caller, "owner", None).await?;
         let filter = RunFilter { owner, hook: query.hook, state: query.state, since: query.since };
         Ok(self.db.runs(&filter, page).await?)
     }
