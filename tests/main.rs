@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
 
 mod app;
+mod deploying;
 mod hello;
 mod house;
+mod refusals;
+mod versions;
