@@ -264,7 +264,10 @@ impl Service {
     /// Decides what came of the run, keeps it, and answers.
     async fn conclude(&self, mut run: Prepared, executed: Result<Execution, RunError>) -> Result<Reply> {
         let mut ending = Ending::of(&mut run.notebook, run.injected.as_ref(), executed, &run.accept);
+        let secrets = run.injected.as_ref().map_or(&[][..], Injected::secrets);
+        ending.mask(secrets);
         let mut body = self.body(&run, &mut ending).await;
+        run.notebook.mask_outputs(secrets);
         let output = run.notebook.to_vec();
         self.keep(run.id, &run.hook, run.histo, output, ending).await;
         on_disk(&self.files, move |_| run.scratch.close().map_err(Error::from)).await.unwrap_or_else(|error| {
