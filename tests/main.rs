@@ -6,5 +6,7 @@ mod app;
 mod deploying;
 mod hello;
 mod house;
+mod owners;
 mod refusals;
+mod secrets;
 mod versions;
