@@ -74,6 +74,7 @@ impl Service {
             files.stage(&VersionFiles { notebook: &notebook, dependencies: &dependencies })
         })
         .await?;
+        let _turn = self.change_folders().await?;
         let new = NewDeploy {
             owner,
             owner_name: &owner_name,

@@ -1,12 +1,12 @@
 //! Hooks, their versions and outputs: finding, changing, clearing, deleting.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::{Error, Result, Service, on_disk};
 use crate::model::{
     Caller, Histo, Hook, HookId, HookParamsPatch, HookPath, Owner, Page, Run, RunId, RunState, Version,
 };
-use crate::store::{Files, ListedOutput, RunFilter, StoreError};
+use crate::store::{ListedOutput, RunFilter};
 
 impl Service {
     /// A hook that the caller may touch.
@@ -40,27 +40,23 @@ impl Service {
     }
 
     /// Removes a hook. Its URL is unknown from then on; `all` also removes its versions and outputs from disk.
-    pub async fn delete_hook(&self, caller: &Caller, id: HookId, all: bool) -> Result<()> {
+    pub async fn delete_hook(self: &Arc<Self>, caller: &Caller, id: HookId, all: bool) -> Result<()> {
         let hook = self.hook(caller, id).await?;
-        let taken = Arc::new(OnceLock::new());
-        let remove = all.then(|| {
-            let (files, taken) = (self.files.clone(), taken.clone());
-            async move || {
-                let away = tokio::task::spawn_blocking(move || files.take_away(&hook));
-                let away = away.await.map_err(|error| StoreError::Corrupt(error.to_string()))??;
-                drop(taken.set(away));
-                Ok(())
-            }
-        });
-        if !self.db.delete_hook(id, remove, self.clock.now()).await? {
+        let service = self.clone();
+        // A task of its own: a caller that hangs up in the middle leaves nothing half-done.
+        let deleted = self.runtime.spawn(async move { service.remove(hook, all).await });
+        deleted.await?
+    }
+
+    async fn remove(&self, hook: Hook, all: bool) -> Result<()> {
+        let _turn = self.change_folders().await?;
+        if !self.db.delete_hook(hook.id, all, self.clock.now()).await? {
             return Err(Error::NotFound("hook"));
         }
-        // After the transaction, as it may be much.
-        let removed = move |_: &Files| {
-            drop(taken);
-            Ok::<_, Error>(())
-        };
-        on_disk(&self.files, removed).await
+        if all {
+            on_disk(&self.files, move |files| files.remove_hook(&hook)).await?;
+        }
+        Ok(())
     }
 
     pub async fn versions(&self, caller: &Caller, id: HookId, page: Page) -> Result<Vec<Version>> {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -73,6 +73,7 @@ pub struct Service {
     draining: AtomicBool,
     interrupt: CancellationToken,
     notices: Notify,
+    folders: Semaphore,
 }
 
 impl std::fmt::Debug for Service {
@@ -102,6 +103,7 @@ impl Service {
             draining: AtomicBool::new(false),
             interrupt: CancellationToken::new(),
             notices: Notify::new(),
+            folders: Semaphore::new(1),
         })
     }
 
@@ -129,6 +131,11 @@ impl Service {
     /// Kills the kernels of the runs that are left; their callers are told.
     pub fn interrupt_runs(&self) {
         self.interrupt.cancel();
+    }
+
+    /// The turn to make or remove a hook's folder: a deletion must not take away what a deploy has just put there.
+    async fn change_folders(&self) -> Result<SemaphorePermit<'_>> {
+        self.folders.acquire().await.map_err(|error| Error::Internal(error.to_string()))
     }
 
     /// Largest request body, in bytes.

@@ -11,8 +11,9 @@
 //!
 //! Blocking: callers on async threads go through `spawn_blocking`.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -43,7 +44,10 @@ pub struct DataLock(#[expect(dead_code, reason = "held, never read")] File);
 impl Files {
     /// Opens the data folder, making it if need be, and removes what a killed server left in its scratch folder.
     pub fn open(data: &Path) -> Result<(Self, DataLock)> {
-        fs::create_dir_all(data.join(".nbhook")).map_err(at(data))?;
+        let own = data.join(".nbhook");
+        fs::create_dir_all(&own).map_err(at(data))?;
+        // The database holds the hooks' tokens.
+        fs::set_permissions(&own, Permissions::from_mode(0o700)).map_err(at(&own))?;
         // Kernels run in other directories, so every path has to be absolute.
         let files = Self { data: data.canonicalize().map_err(at(data))? };
         let lock = files.lock()?;
@@ -161,10 +165,10 @@ impl Files {
         histos.iter().try_for_each(|histo| gone(&folder.join(format!("{histo}.ipynb")), |path| fs::remove_file(path)))
     }
 
-    /// Takes everything of a hook away in one step, and the folders above it that this leaves empty. It is removed from disk
-    /// when what this gives is dropped.
-    pub fn take_away(&self, hook: &Hook) -> Result<Scratch> {
+    /// Removes everything of a hook, and the folders above it that this leaves empty.
+    pub fn remove_hook(&self, hook: &Hook) -> Result<()> {
         let folder = self.of(hook);
+        // In one step, so that nothing can be put into it while it is removed.
         let away = self.scratch()?;
         gone(&folder, |path| fs::rename(path, away.path().join("hook")))?;
         let owner = self.data.join(hook.owner_name.as_str());
@@ -173,7 +177,7 @@ impl Files {
                 break; // not empty: another hook's
             }
         }
-        Ok(away)
+        away.close().map_err(at(&folder))
     }
 }
 

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, Sqlite, Transaction};
+use sqlx::{Sqlite, Transaction};
 
-use super::{Database, from_json, millis, parse, time, to_json};
+use super::{Database, from_json, millis, parse, row, time, to_json};
 use crate::model::{Histo, Hook, HookId, HookParams, HookPath, HookToken, Owner, Page, UserId, Version};
 use crate::store::{Result, StoreError};
 
@@ -31,17 +31,18 @@ pub struct Deployed {
     pub is_new: bool,
 }
 
-#[derive(FromRow)]
-struct HookRow {
-    id: String,
-    owner_id: String,
-    owner_name: String,
-    path: String,
-    token: String,
-    histo: String,
-    params: String,
-    created_at: i64,
-    updated_at: i64,
+row! {
+    struct HookRow {
+        id: String,
+        owner_id: String,
+        owner_name: String,
+        path: String,
+        token: String,
+        histo: String,
+        params: String,
+        created_at: i64,
+        updated_at: i64,
+    }
 }
 
 impl TryFrom<HookRow> for Hook {
@@ -62,13 +63,14 @@ impl TryFrom<HookRow> for Hook {
     }
 }
 
-#[derive(FromRow)]
-struct VersionRow {
-    histo: String,
-    size: i64,
-    python: Option<String>,
-    created_at: i64,
-    live: bool,
+row! {
+    struct VersionRow {
+        histo: String,
+        size: i64,
+        python: Option<String>,
+        created_at: i64,
+        live: bool,
+    }
 }
 
 impl TryFrom<VersionRow> for Version {
@@ -198,38 +200,23 @@ impl Database {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Takes the hook's URL away at once; its runs stay on record. With `remove`, versions and outputs go too.
-    ///
-    /// `remove` takes their files away; it is called inside the transaction, so that it cannot meet those of a hook that is
-    /// deployed to the same path meanwhile.
-    pub async fn delete_hook<F>(
-        &self,
-        id: HookId,
-        remove: Option<impl FnOnce() -> F + Send>,
-        now: DateTime<Utc>,
-    ) -> Result<bool>
-    where
-        F: Future<Output = Result<()>> + Send,
-    {
+    /// Takes the hook's URL away at once. Its versions go too; its runs stay on record, without output if `outputs` go.
+    pub async fn delete_hook(&self, id: HookId, outputs: bool, now: DateTime<Utc>) -> Result<bool> {
         let mut tx = self.write().await?;
         let done = sqlx::query("UPDATE hooks SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL")
             .bind(id.to_string())
             .bind(millis(now))
             .execute(&mut *tx)
             .await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
-        if let Some(remove) = remove {
+        if outputs {
             sqlx::query("UPDATE runs SET output_size = NULL WHERE hook_id = $1")
                 .bind(id.to_string())
                 .execute(&mut *tx)
                 .await?;
             sqlx::query("DELETE FROM versions WHERE hook_id = $1").bind(id.to_string()).execute(&mut *tx).await?;
-            remove().await?;
         }
         tx.commit().await?;
-        Ok(true)
+        Ok(done.rows_affected() > 0)
     }
 
     pub async fn version(&self, id: HookId, histo: &Histo) -> Result<Option<Version>> {

@@ -2,10 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::FromRow;
 
 use super::notices::{self, NewNotice};
-use super::{Database, from_json, millis, parse, time, to_json};
+use super::{Database, from_json, millis, parse, row, time, to_json};
 use crate::model::{Histo, HookId, Page, Run, RunError, RunId, RunState, Trigger, UserId};
 use crate::store::{Result, StoreError};
 
@@ -57,23 +56,24 @@ pub struct ListedOutput {
     pub created_at: DateTime<Utc>,
 }
 
-#[derive(FromRow)]
-struct RunRow {
-    id: String,
-    hook_id: String,
-    owner_id: String,
-    version: String,
-    histo: String,
-    state: String,
-    method: String,
-    created_at: i64,
-    started_at: Option<i64>,
-    finished_at: Option<i64>,
-    duration_ms: Option<i64>,
-    cells_total: i64,
-    cells_done: i64,
-    error: Option<String>,
-    warnings: String,
+row! {
+    struct RunRow {
+        id: String,
+        hook_id: String,
+        owner_id: String,
+        version: String,
+        histo: String,
+        state: String,
+        method: String,
+        created_at: i64,
+        started_at: Option<i64>,
+        finished_at: Option<i64>,
+        duration_ms: Option<i64>,
+        cells_total: i64,
+        cells_done: i64,
+        error: Option<String>,
+        warnings: String,
+    }
 }
 
 impl TryFrom<RunRow> for Run {
@@ -101,13 +101,14 @@ impl TryFrom<RunRow> for Run {
     }
 }
 
-#[derive(FromRow)]
-struct OutputRow {
-    histo: String,
-    output_size: i64,
-    id: String,
-    state: String,
-    created_at: i64,
+row! {
+    struct OutputRow {
+        histo: String,
+        output_size: i64,
+        id: String,
+        state: String,
+        created_at: i64,
+    }
 }
 
 const RUN: &str = "id, hook_id, owner_id, version, histo, state, method, created_at, started_at, finished_at, duration_ms, \
