@@ -67,7 +67,9 @@ impl Codec {
 
     fn signature(&self, parts: &[Bytes]) -> String {
         let mut mac = self.keyed.clone();
-        parts.iter().for_each(|part| mac.update(part));
+        for part in parts {
+            mac.update(part);
+        }
         hex(&mac.finalize().into_bytes())
     }
 

@@ -30,13 +30,14 @@ impl Service {
     ///
     /// Nothing here fails the call: an answer is never lost because it could not be kept.
     pub(super) async fn keep(&self, id: RunId, hook: &Hook, histo: Histo, output: Vec<u8>, mut ending: Ending) {
-        let size = output.len() as u64;
-        let (of, name) = (hook.clone(), histo.clone());
-        let saved = on_disk(&self.files, move |files| files.save_output(&of, &name, &output)).await;
-        if let Err(error) = &saved {
-            tracing::error!(%error, "cannot save the output");
-            ending.warnings.push("the output could not be saved".to_owned());
-        }
+        let output_size = match self.save_output(hook, histo, output).await {
+            Ok(size) => size,
+            Err(error) => {
+                tracing::error!(%error, "cannot save the output");
+                ending.warnings.push("the output could not be saved".to_owned());
+                None
+            }
+        };
         let state = ending.state();
         let finished_at = self.clock.now();
         let end = FinishedRun {
@@ -45,7 +46,7 @@ impl Service {
             finished_at,
             cells_done: ending.cells_done,
             warnings: ending.warnings,
-            output_size: saved.is_ok().then_some(size),
+            output_size,
             notice: notice(hook, state),
             error: ending.error,
         };
@@ -72,6 +73,16 @@ impl Service {
         };
         tell(&end);
         Ok(self.db.finish_run(&end).await?)
+    }
+
+    /// Gives the size of what was saved: nothing, if the hook was deleted meanwhile. Its path may be another hook's by now.
+    async fn save_output(&self, hook: &Hook, histo: Histo, output: Vec<u8>) -> Result<Option<u64>> {
+        if self.db.hook(hook.id).await?.is_none() {
+            return Ok(None);
+        }
+        let (of, size) = (hook.clone(), output.len() as u64);
+        on_disk(&self.files, move |files| files.save_output(&of, &histo, &output)).await?;
+        Ok(Some(size))
     }
 
     /// Sends every mail that is due; gives the time when the next one will be.

@@ -118,10 +118,14 @@ impl Database {
     /// Records a run as queued and gives it its histo.
     pub async fn create_run(&self, new: NewRun<'_>) -> Result<Histo> {
         let mut tx = self.write().await?;
-        let last: Option<String> = sqlx::query_scalar("SELECT MAX(histo) FROM runs WHERE hook_id = $1")
-            .bind(new.hook.to_string())
-            .fetch_one(&mut *tx)
-            .await?;
+        // Behind those of every hook this path has had, as a deleted one may have left its outputs.
+        let last: Option<String> = sqlx::query_scalar(
+            "SELECT MAX(r.histo) FROM hooks this JOIN hooks h ON h.owner_id = this.owner_id AND h.path = this.path
+             JOIN runs r ON r.hook_id = h.id WHERE this.id = $1",
+        )
+        .bind(new.hook.to_string())
+        .fetch_one(&mut *tx)
+        .await?;
         let last = last.as_deref().map(parse).transpose()?;
         let histo = Histo::next(new.now, last.as_ref());
         sqlx::query(
