@@ -1,1 +1,7 @@
-fn main() {}
+//! Black-box tests: the real server, real kernels, real HTTP. One binary, one file per area.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
+
+mod app;
+mod hello;
+mod house;

@@ -7,9 +7,11 @@
 
 mod collect;
 mod connection;
+pub mod environment;
 mod json;
 mod kernelspec;
 mod memory;
+pub mod nbconvert;
 pub mod process;
 mod run;
 mod session;

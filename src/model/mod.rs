@@ -6,6 +6,7 @@
 mod hook;
 mod ids;
 mod invalid;
+mod page;
 mod path;
 mod run;
 mod user;
@@ -13,6 +14,7 @@ mod user;
 pub use hook::{EmailAddress, Hook, HookParams, HookParamsPatch, NextUrl, Version, Workdir};
 pub use ids::{ApiToken, Histo, HookId, HookToken, RunId, TokenHash, TokenId, UserId};
 pub use invalid::Invalid;
+pub use page::Page;
 pub use path::{HookPath, RelativePath};
 pub use run::{ErrorKind, Run, RunError, RunState, Trigger};
 pub use user::{Caller, Owner, Role, TokenInfo, User};

@@ -79,18 +79,24 @@ pub enum ErrorKind {
     OutputTooLarge,
     /// The notebook answered with `respond_error(…, failed=True)`.
     Reported,
+    /// What the notebook marked as its response cannot be sent.
+    ResponseInvalid,
+    /// The server was stopped and could not wait for the run.
+    Interrupted,
     /// The server itself could not run the notebook.
     Internal,
 }
 
 impl ErrorKind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::CellError,
         Self::Timeout,
         Self::KernelDied,
         Self::OutOfMemory,
         Self::OutputTooLarge,
         Self::Reported,
+        Self::ResponseInvalid,
+        Self::Interrupted,
         Self::Internal,
     ];
 
@@ -103,6 +109,8 @@ impl ErrorKind {
             Self::OutOfMemory => "out-of-memory",
             Self::OutputTooLarge => "output-too-large",
             Self::Reported => "reported",
+            Self::ResponseInvalid => "response-invalid",
+            Self::Interrupted => "interrupted",
             Self::Internal => "internal",
         }
     }
@@ -112,6 +120,7 @@ impl ErrorKind {
     pub fn state(self) -> RunState {
         match self {
             Self::Timeout => RunState::TimedOut,
+            Self::Interrupted => RunState::Interrupted,
             _ => RunState::Failed,
         }
     }
@@ -168,4 +177,11 @@ pub struct Run {
     pub error: Option<RunError>,
     /// What was odd but not fatal, e.g. a second marked response.
     pub warnings: Vec<String>,
+}
+
+impl RunError {
+    /// An error without a cell to blame.
+    pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), cell: None, ename: None, evalue: None, traceback: Vec::new() }
+    }
 }

@@ -1,3 +1,20 @@
 //! Notebooks as data: reading, checking, injecting parameters, and writing back.
 //!
 //! Pure: no file, process or clock. The original JSON is kept and patched, so what this module does not know survives.
+
+mod check;
+mod document;
+mod identifier;
+mod inject;
+mod language;
+mod literal;
+mod parameters;
+mod redact;
+#[cfg(test)]
+mod tests;
+mod upgrade;
+
+pub use document::{CellOutputs, Notebook};
+pub use inject::{Injected, inject};
+pub use language::Language;
+pub use parameters::{ParamValue, Parameters};

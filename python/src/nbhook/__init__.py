@@ -1,0 +1,56 @@
+"""nbhook: turn the notebook in front of you into a URL.
+
+    from nbhook import webhook
+
+    webhook.add()                       # deploys this notebook, gives its URL
+    webhook.respond_json({"ok": True})  # what a caller of the URL receives
+
+The package is the client of an nbhook server. It uses the standard library only, because it lives in other people's kernels, and
+importing it reads no file, opens no connection and changes nothing.
+
+Which server, and as whom (see :func:`login`): ``NBHOOK_URL`` and ``NBHOOK_TOKEN`` in the environment, else what ``login`` saved in
+``~/.config/nbhook/credentials.json``, else ``http://127.0.0.1:8000``.
+
+Everything public is named in ``__all__``; modules with a leading underscore are private.
+"""
+
+from __future__ import annotations
+
+from . import webhook
+from ._errors import (
+    ApiError,
+    ConfigurationError,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NbhookError,
+    NotebookPathError,
+    NotFound,
+    RunFailed,
+    ServerUnreachable,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+)
+from ._settings import login
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ApiError",
+    "ConfigurationError",
+    "Conflict",
+    "Forbidden",
+    "Invalid",
+    "NbhookError",
+    "NotFound",
+    "NotebookPathError",
+    "RunFailed",
+    "ServerUnreachable",
+    "TooManyRequests",
+    "Unauthorized",
+    "Unavailable",
+    "__version__",
+    "login",
+    "webhook",
+]

@@ -1,0 +1,153 @@
+"""The public surface: exactly these names, cheap to import, and nothing else loaded or done by importing."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+import nbhook
+from conftest import ALIAS, SOURCE
+from nbhook import webhook
+
+NAMES = [
+    "ApiError",
+    "ConfigurationError",
+    "Conflict",
+    "Forbidden",
+    "Invalid",
+    "NbhookError",
+    "NotFound",
+    "NotebookPathError",
+    "RunFailed",
+    "ServerUnreachable",
+    "TooManyRequests",
+    "Unauthorized",
+    "Unavailable",
+    "__version__",
+    "login",
+    "webhook",
+]
+
+SIGNATURES = {
+    "add": "path=None, params=None, debug=False, dependencies=None, python=None, user=None",
+    "update": "path=None, params=None, debug=False, dependencies=None, python=None, user=None",
+    "find": "path=None, debug=False, user=None",
+    "list": "path=None, debug=False, user=None",
+    "list_output": "path=None, debug=False, user=None",
+    "get": "path=None, histo=None, debug=False, user=None",
+    "get_output": "path=None, histo=None, debug=False, user=None",
+    "clear": "path=None, histo=None, debug=False, user=None",
+    "clear_output": "path=None, histo=None, debug=False, user=None",
+    "delete": "path=None, all=True, debug=False, user=None",
+    "promote": "path=None, histo=None, debug=False, user=None",
+    "currents": "raw=False, debug=False, user=None",
+    "run": "path=None, params=None, debug=False, histo=None, timeout=None, user=None",
+    "respond_html": "data, status=None, headers=None",
+    "respond_json": "data, status=None, headers=None",
+    "respond_image": "data=None, filename=None, status=None, headers=None",
+    "respond_svg": "data, status=None, headers=None",
+    "respond_text": "data, status=None, headers=None",
+    "respond_markdown": "data, status=None, headers=None",
+    "respond_csv": "data, status=None, headers=None",
+    "respond_file": "path, name=None, media_type=None, status=None, headers=None",
+    "respond_notebook": "format=None, status=None, headers=None",
+    "respond_error": "status, detail, failed=True, headers=None",
+}
+
+
+def test_exported_names():
+    assert sorted(nbhook.__all__) == sorted(NAMES)
+    public = {name for name in vars(nbhook) if not name.startswith("_")}
+    assert public - set(NAMES) == {"annotations"}
+
+
+def test_webhook_names_and_signatures():
+    assert sorted(webhook.__all__) == sorted(SIGNATURES)
+    for name, expected in SIGNATURES.items():
+        parameters = inspect.signature(getattr(webhook, name)).parameters.values()
+        found = ", ".join(str(parameter.replace(annotation=inspect.Parameter.empty)) for parameter in parameters)
+        assert found == expected, name
+        assert getattr(webhook, name).__doc__
+
+
+def test_exception_tree_is_as_drawn():
+    api = ["Invalid", "Unauthorized", "Forbidden", "NotFound", "Conflict", "TooManyRequests", "Unavailable", "RunFailed"]
+    assert all(getattr(nbhook, name).__bases__ == (nbhook.ApiError,) for name in api)
+    rest = ["ConfigurationError", "NotebookPathError", "ServerUnreachable", "ApiError"]
+    assert all(getattr(nbhook, name).__bases__ == (nbhook.NbhookError,) for name in rest)
+    drawing = sys.modules["nbhook._errors"].__doc__
+    assert [name for name in NAMES if name[0].isupper() and name not in drawing] == []
+
+
+def test_version_is_the_project_version():
+    project = (SOURCE.parents[1] / "pyproject.toml").read_text()
+    assert re.search(r'^version = "(.+)"$', project, re.MULTILINE).group(1) == nbhook.__version__
+
+
+def python(code, *options, **env):
+    """Run code in a fresh interpreter that sees nothing but the standard library and the package."""
+    base = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    path = os.pathsep.join([str(SOURCE), str(ALIAS)])
+    command = [sys.executable, "-S", *options, "-c", code]
+    return subprocess.run(command, env={**base, "PYTHONPATH": path, **env}, capture_output=True, text=True, check=True)
+
+
+def test_import_takes_under_5_ms(tmp_path):
+    def milliseconds():
+        log = python("import nbhook", "-X", "importtime", PYTHONPYCACHEPREFIX=str(tmp_path)).stderr
+        return int(re.search(r"\|\s+(\d+) \| nbhook$", log, re.MULTILINE).group(1)) / 1000
+
+    milliseconds()  # writes the .pyc files
+    assert min(milliseconds() for _ in range(7)) < 5
+
+
+def test_import_loads_nothing_big(tmp_path):
+    code = "import os, sys; before = set(sys.modules); import naas, nbhook; print(*(set(sys.modules) - before))"
+    loaded = set(python(code, PYTHONPYCACHEPREFIX=str(tmp_path)).stdout.split())
+    ours = {name for name in loaded if name.split(".")[0] in ("nbhook", "naas")}
+    assert loaded - ours <= {"__future__", "math"}
+
+
+def test_every_module_is_standard_library_only(tmp_path):
+    modules = [f"nbhook.{path.stem}" for path in (SOURCE / "nbhook").glob("*.py")]
+    code = f"import importlib; [importlib.import_module(name) for name in {modules!r}]"
+    python(code, PYTHONPYCACHEPREFIX=str(tmp_path))  # -S: no site-packages to find anything else in
+
+
+def test_importing_does_nothing(tmp_path):
+    (tmp_path / "home").mkdir()
+    code = """
+import sys
+def audit(event, args):
+    if event.startswith("socket.") or (event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+")):
+        raise SystemExit(f"import did {event} {args}")
+sys.addaudithook(audit)
+import nbhook, naas
+"""
+    done = python(code, "-B", HOME=str(tmp_path / "home"))
+    assert done.stdout == done.stderr == ""
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+def test_naas_alias_has_webhook_and_says_what_is_missing(monkeypatch):
+    monkeypatch.syspath_prepend(str(ALIAS))
+    import naas
+
+    assert naas.webhook is webhook
+    assert naas.api is webhook
+    with pytest.raises(AttributeError, match="naas.scheduler is not in nbhook yet"):
+        naas.scheduler  # noqa: B018
+    with pytest.raises(AttributeError, match=r"webhook.add\(dependencies="):
+        naas.dependency  # noqa: B018
+    assert not hasattr(naas, "callback")
+    assert not hasattr(naas, "nonsense")
+
+
+def test_the_wheel_source_holds_no_naas():
+    assert [path.name for path in SOURCE.iterdir() if path.is_dir()] == ["nbhook"]
+    assert (SOURCE / "nbhook" / "py.typed").exists()

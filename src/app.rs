@@ -1,0 +1,172 @@
+//! The composition root: the only place that chooses adapters and puts the parts together.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{ConfigError, Settings};
+use crate::http;
+use crate::kernel::environment::{Environment, EnvironmentError, Progress, Requirements};
+use crate::kernel::{Executor, SpawnExecutor};
+use crate::mail::{MailSettings, Mailer, SettingsError};
+use crate::model::ApiToken;
+use crate::random::{SharedRandom, SystemRandom};
+use crate::service::{Error, Kernels, Parts, Service};
+use crate::store::{DataLock, Database, Files, StoreError};
+use crate::templates::{TemplateError, Templates};
+use crate::worker::Worker;
+
+/// What a test may replace.
+#[derive(Debug, Clone)]
+pub struct Seams {
+    pub clock: SharedClock,
+    pub random: SharedRandom,
+}
+
+impl Default for Seams {
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) }
+    }
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct App {
+    service: Arc<Service>,
+    server: http::Server,
+    worker: Worker,
+    database: Database,
+    address: SocketAddr,
+    public_url: String,
+    admin_token: ApiToken,
+    grace: Duration,
+    /// The last thing to go.
+    _lock: DataLock,
+}
+
+/// Why a server could not start; says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("cannot listen on {address}: {source}{hint}")]
+    Listen { address: SocketAddr, source: std::io::Error, hint: &'static str },
+    #[error("cannot use the data folder: {0}")]
+    Data(#[from] StoreError),
+    #[error("cannot prepare the kernel environment: {0}")]
+    Environment(#[from] EnvironmentError),
+    #[error("cannot use the mail settings: {0}")]
+    Mail(#[from] SettingsError),
+    #[error("a template is broken: {0}")]
+    Template(#[from] TemplateError),
+    #[error("cannot make the admin's token: {0}")]
+    Admin(Error),
+    #[error("cannot clean up after the last server: {0}")]
+    Recover(Error),
+    #[error("cannot start the server: {0}")]
+    Server(#[from] std::io::Error),
+}
+
+impl App {
+    /// Starts a server; `progress` hears of the kernel environment being made.
+    pub async fn start(
+        settings: Settings,
+        requirements: Requirements,
+        seams: Seams,
+        progress: impl Fn(Progress) + Send + Sync,
+    ) -> Result<Self, StartError> {
+        settings.validate()?;
+        let listener = listen(settings.listen)?; // first: the most likely thing to fail, and the quickest
+        let address = listener.local_addr()?;
+        let public_url = settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        let public_url = public_url.trim_end_matches('/').to_owned();
+        let (files, lock) = Files::open(&settings.data)?;
+        let database = Database::open(&files.own("nbhook.db")).await?;
+        let environment =
+            Environment::prepare(&settings.kernel.python, &files.own_folder(), requirements, progress).await?;
+        let mailer = Mailer::new(&mail_settings(&settings, files.own("mail")))?;
+        if settings.smtp.url.is_none() {
+            tracing::warn!(folder = %files.own("mail").display(), "no SMTP server is set (smtp.url): mails are written to files");
+        }
+        if settings.is_exposed() {
+            tracing::warn!(%address, "others can reach this server without TLS: put a proxy in front and set behind_proxy");
+        }
+        let executor: Arc<dyn Executor> = Arc::new(SpawnExecutor::new(seams.clock.clone()));
+        let grace = Duration::from_secs(settings.grace);
+        let service = Service::new(Parts {
+            kernels: Kernels::new(environment, &settings.kernel),
+            settings,
+            public_url: public_url.clone(),
+            db: database.clone(),
+            files,
+            clock: seams.clock.clone(),
+            random: seams.random,
+            executor,
+            mailer,
+            templates: Templates::load()?,
+            runtime: Handle::current(),
+        });
+        service.recover().await.map_err(StartError::Recover)?;
+        let admin_token = service.ensure_admin().await.map_err(StartError::Admin)?;
+        let worker = Worker::start(service.clone(), seams.clock);
+        let server = http::start(listener, service.clone())?;
+        tracing::info!(%address, "serving");
+        Ok(Self { service, server, worker, database, address, public_url, admin_token, grace, _lock: lock })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How callers reach it.
+    pub fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
+    pub fn admin_token(&self) -> &ApiToken {
+        &self.admin_token
+    }
+
+    pub fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    /// Turns new calls away, lets running runs end within the grace time, and stops.
+    pub async fn stop(self) {
+        self.service.drain();
+        if tokio::time::timeout(self.grace, self.service.drained()).await.is_err() {
+            tracing::warn!("the grace time is over: the runs that are left are interrupted");
+            self.service.interrupt_runs();
+            self.service.drained().await;
+        }
+        self.server.stop().await;
+        self.worker.stop().await;
+        self.database.close().await;
+        tracing::info!("stopped");
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|source| {
+        let hint = match source.kind() {
+            std::io::ErrorKind::AddrInUse => ": another program uses this port; choose one with --listen (port 0: any)",
+            std::io::ErrorKind::PermissionDenied => {
+                ": ports below 1024 need a privilege; choose a higher one with --listen"
+            }
+            _ => "",
+        };
+        StartError::Listen { address, source, hint }
+    })
+}
+
+fn mail_settings(settings: &Settings, dir: PathBuf) -> MailSettings {
+    MailSettings {
+        url: settings.smtp.url.as_ref().map(|url| url.expose().to_owned()),
+        from: settings.smtp.from.clone().unwrap_or_else(|| "nbhook <nbhook@localhost>".to_owned()),
+        dir,
+    }
+}

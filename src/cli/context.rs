@@ -1,0 +1,171 @@
+//! What every command works with: the way to the server, the clock, and the places it reads from and writes to.
+//!
+//! Commands print only through here, so that tests can read what they printed and nothing unfiltered reaches a terminal.
+
+use std::fmt;
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use super::api::Api;
+use super::credentials::{self, ConnectionArgs};
+use super::error::CliError;
+use super::table::Table;
+use super::text;
+use crate::clock::{SharedClock, SystemClock};
+
+/// Which of the standard streams are terminals.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Terminals {
+    pub(super) input: bool,
+    pub(super) output: bool,
+    pub(super) errors: bool,
+}
+
+type Input = Box<dyn BufRead + Send>;
+type Output = Box<dyn Write + Send>;
+
+/// Standard input, output and error of a command.
+pub(super) struct Streams {
+    pub(super) input: Input,
+    pub(super) output: Output,
+    pub(super) errors: Output,
+    pub(super) terminals: Terminals,
+}
+
+impl Streams {
+    /// Those of the process.
+    pub(super) fn standard() -> Self {
+        Self {
+            input: Box::new(io::BufReader::new(io::stdin())),
+            output: Box::new(io::stdout()),
+            errors: Box::new(io::stderr()),
+            terminals: Terminals {
+                input: io::stdin().is_terminal(),
+                output: io::stdout().is_terminal(),
+                errors: io::stderr().is_terminal(),
+            },
+        }
+    }
+}
+
+/// See the module's documentation.
+pub(super) struct Context {
+    pub(super) connection: ConnectionArgs,
+    /// Where `nbhook login` keeps the server's URL and the token; none when the user has no home.
+    pub(super) credentials: Option<PathBuf>,
+    pub(super) clock: SharedClock,
+    pub(super) terminals: Terminals,
+    input: Arc<Mutex<Input>>,
+    output: Mutex<Output>,
+    errors: Mutex<Output>,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("connection", &self.connection).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Streams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Streams").field("terminals", &self.terminals).finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Context {
+    pub(super) fn new(connection: ConnectionArgs, streams: Streams) -> Self {
+        Self {
+            connection,
+            credentials: credentials::default_path(),
+            clock: Arc::new(SystemClock),
+            terminals: streams.terminals,
+            input: Arc::new(Mutex::new(streams.input)),
+            output: Mutex::new(streams.output),
+            errors: Mutex::new(streams.errors),
+        }
+    }
+
+    /// The server that the options, the environment or the credentials file name, in this order.
+    pub(super) async fn api(&self) -> Result<Api, CliError> {
+        let credentials = credentials::resolve(&self.connection, self.credentials.as_deref()).await?;
+        Api::new(credentials.url, credentials.token)
+    }
+
+    /// Prints a line of text on standard output.
+    pub(super) fn line(&self, line: &str) -> Result<(), CliError> {
+        self.bytes(format!("{}\n", text::plain(line)).as_bytes())
+    }
+
+    pub(super) fn table(&self, table: &Table) -> Result<(), CliError> {
+        self.bytes(table.render(self.terminals.output).as_bytes())
+    }
+
+    /// Prints JSON, indented by two spaces, with the fields in the server's order.
+    pub(super) fn json(&self, value: &Value) -> Result<(), CliError> {
+        self.bytes(format!("{value:#}\n").as_bytes())
+    }
+
+    /// Writes to standard output as it is: answers of notebooks, and text that was filtered already.
+    pub(super) fn bytes(&self, bytes: &[u8]) -> Result<(), CliError> {
+        let mut output = lock(&self.output);
+        output.write_all(bytes).and_then(|()| output.flush()).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => CliError::OutputClosed,
+            _ => CliError::Failed(format!("standard output: {error}")),
+        })
+    }
+
+    /// Tells the user something that is no part of the command's output.
+    pub(super) fn note(&self, line: &str) {
+        let mut errors = lock(&self.errors);
+        // With standard error closed there is nobody left to tell.
+        let _ = writeln!(errors, "{}", text::plain(line));
+    }
+
+    /// As [`Self::note`], keeping colours when standard error is a terminal; for tracebacks.
+    pub(super) fn note_coloured(&self, lines: &str) {
+        let shown = if self.terminals.errors { text::coloured(lines) } else { text::plain(lines) };
+        let mut errors = lock(&self.errors);
+        let _ = writeln!(errors, "{}", shown.trim_end());
+    }
+
+    /// Asks on standard error and reads one line of standard input, without its line feed; empty at the end of input.
+    pub(super) async fn ask(&self, question: &str) -> Result<String, CliError> {
+        if !question.is_empty() {
+            let mut errors = lock(&self.errors);
+            let _ = write!(errors, "{question}").and_then(|()| errors.flush());
+        }
+        let input = Arc::clone(&self.input);
+        let read = move || {
+            let mut line = String::new();
+            lock(&input).read_line(&mut line).map(|_| line)
+        };
+        let line = tokio::task::spawn_blocking(read).await.map_err(io::Error::other).and_then(|line| line);
+        let line = line.map_err(|error| CliError::Failed(format!("standard input: {error}")))?;
+        Ok(line.trim().to_owned())
+    }
+
+    /// Shows on standard error that something slow goes on: a bar over `steps`, or a spinner for a single one. Shows
+    /// nothing when standard error is no terminal.
+    pub(super) fn progress(&self, steps: usize, doing: &str) -> ProgressBar {
+        if !self.terminals.errors {
+            return ProgressBar::hidden();
+        }
+        let bar = if steps > 1 { ProgressBar::new(steps as u64) } else { ProgressBar::new_spinner() };
+        let template = if steps > 1 { "{spinner} {bar:30} {pos}/{len} {msg}" } else { "{spinner} {msg}" };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_message(text::plain(doing));
+        bar.enable_steady_tick(Duration::from_millis(100));
+        bar
+    }
+}

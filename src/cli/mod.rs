@@ -1,0 +1,200 @@
+//! The command line: one file per command, and this list of them.
+//!
+//! A command is a clap struct with `async fn run(self, ctx: &Context) -> Result<(), CliError>`; it prints through the
+//! context and talks to the server through [`api::Api`]. The rest are the parts commands share. Nothing here knows the
+//! server's inside: what a command can do, any HTTP client can.
+
+mod api;
+mod context;
+mod credentials;
+mod download;
+mod error;
+mod hook_arg;
+mod params;
+mod table;
+#[cfg(test)]
+mod testing;
+mod text;
+mod wire;
+
+mod call;
+mod clear;
+mod clear_output;
+mod delete;
+mod demo;
+mod deploy;
+mod doctor;
+mod find;
+mod get;
+mod get_output;
+mod list;
+mod login;
+mod logs;
+mod outputs;
+mod promote;
+mod runs;
+mod serve;
+mod set;
+mod show;
+mod show_run;
+mod token;
+mod user;
+mod versions;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use context::{Context, Streams};
+use credentials::ConnectionArgs;
+use error::CliError;
+
+/// Turns a Jupyter notebook into a URL.
+#[derive(Debug, Parser)]
+#[command(name = "nbhook", version, about, after_help = error::EXIT_CODES, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Demo(demo::Demo),
+    Doctor(doctor::Doctor),
+    Login(login::Login),
+    Deploy(deploy::Deploy),
+    List(list::List),
+    Show(show::Show),
+    Find(find::Find),
+    Call(call::Call),
+    Set(set::Set),
+    Versions(versions::Versions),
+    Promote(promote::Promote),
+    Get(get::Get),
+    Clear(clear::Clear),
+    Outputs(outputs::Outputs),
+    GetOutput(get_output::GetOutput),
+    ClearOutput(clear_output::ClearOutput),
+    Delete(delete::Delete),
+    Runs(runs::Runs),
+    ShowRun(show_run::ShowRun),
+    Logs(logs::Logs),
+    Token(token::TokenCommand),
+    User(user::UserCommand),
+}
+
+impl Command {
+    /// What the command is for, as it follows "failed to".
+    fn purpose(&self) -> &'static str {
+        match self {
+            Self::Serve(_) => "serve",
+            Self::Demo(_) => "show the demo",
+            Self::Doctor(_) => "look at this machine",
+            Self::Login(_) => "log in",
+            Self::Deploy(_) => "deploy",
+            Self::List(_) => "list the hooks",
+            Self::Show(_) => "show the hook",
+            Self::Find(_) => "find the URL",
+            Self::Call(_) => "call the hook",
+            Self::Set(_) => "set the hook's parameters",
+            Self::Versions(_) => "list the versions",
+            Self::Promote(_) => "promote the version",
+            Self::Get(_) => "get the notebook",
+            Self::Clear(_) => "clear the versions",
+            Self::Outputs(_) => "list the outputs",
+            Self::GetOutput(_) => "get the output",
+            Self::ClearOutput(_) => "clear the outputs",
+            Self::Delete(_) => "delete the hook",
+            Self::Runs(_) => "list the runs",
+            Self::ShowRun(_) => "show the run",
+            Self::Logs(_) => "show what the run printed",
+            Self::Token(token) => token.purpose(),
+            Self::User(user) => user.purpose(),
+        }
+    }
+
+    async fn run(self, ctx: &Context) -> Result<(), CliError> {
+        match self {
+            Self::Serve(command) => command.run(ctx).await,
+            Self::Demo(command) => command.run(ctx).await,
+            Self::Doctor(command) => command.run(ctx).await,
+            Self::Login(command) => command.run(ctx).await,
+            Self::Deploy(command) => command.run(ctx).await,
+            Self::List(command) => command.run(ctx).await,
+            Self::Show(command) => command.run(ctx).await,
+            Self::Find(command) => command.run(ctx).await,
+            Self::Call(command) => command.run(ctx).await,
+            Self::Set(command) => command.run(ctx).await,
+            Self::Versions(command) => command.run(ctx).await,
+            Self::Promote(command) => command.run(ctx).await,
+            Self::Get(command) => command.run(ctx).await,
+            Self::Clear(command) => command.run(ctx).await,
+            Self::Outputs(command) => command.run(ctx).await,
+            Self::GetOutput(command) => command.run(ctx).await,
+            Self::ClearOutput(command) => command.run(ctx).await,
+            Self::Delete(command) => command.run(ctx).await,
+            Self::Runs(command) => command.run(ctx).await,
+            Self::ShowRun(command) => command.run(ctx).await,
+            Self::Logs(command) => command.run(ctx).await,
+            Self::Token(command) => command.run(ctx).await,
+            Self::User(command) => command.run(ctx).await,
+        }
+    }
+}
+
+impl Cli {
+    /// Runs the command with the process's own streams. Give the result back from `main`.
+    pub async fn run(self) -> ExitCode {
+        let ctx = Context::new(self.connection, Streams::standard());
+        ExitCode::from(execute(self.command, &ctx).await)
+    }
+}
+
+/// Runs a command, tells of its failure on standard error, and gives the exit code.
+async fn execute(command: Command, ctx: &Context) -> u8 {
+    let purpose = command.purpose();
+    match command.run(ctx).await {
+        Ok(()) => 0,
+        Err(error) => {
+            if let Some(report) = error.report(purpose) {
+                ctx.note(&report);
+            }
+            error.exit_code()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_documents_the_exit_codes_and_shows_no_value_of_the_environment() {
+        let help = Cli::command().render_long_help().to_string();
+        assert!(help.contains("Exit codes:") && help.contains("6  the called notebook failed"), "{help}");
+        assert!(help.contains("[env: NBHOOK_TOKEN]") && help.contains("[env: NBHOOK_URL]"), "{help}");
+    }
+
+    #[test]
+    fn a_refused_command_line_does_not_repeat_the_token() {
+        let error = Cli::try_parse_from(["nbhook", "--token", "secret", "--token", "secret", "list", "--nonsense"]);
+        assert!(!error.unwrap_err().to_string().contains("secret"));
+    }
+
+    #[test]
+    fn names_of_later_commands_are_free() {
+        for name in ["run", "schedule", "inbox", "callbacks", "deliveries"] {
+            assert!(Cli::command().find_subcommand(name).is_none(), "{name}");
+        }
+    }
+}

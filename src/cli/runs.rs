@@ -1,0 +1,174 @@
+//! `nbhook runs`: what was executed, and how it ended.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Duration, SecondsFormat, Utc};
+use clap::Args;
+use serde_json::Value;
+
+use super::api::Api;
+use super::context::Context;
+use super::error::CliError;
+use super::hook_arg::HookArg;
+use super::table::Table;
+use super::text;
+use super::wire::{self, Hook, Run};
+use crate::model::RunState;
+
+/// List runs, newest first
+#[derive(Debug, Args)]
+pub(super) struct Runs {
+    /// Only runs of this hook: its path or id
+    #[arg(value_name = "HOOK")]
+    hook: Option<String>,
+    /// Whose hook, if several users deployed one with this path (admins only)
+    #[arg(long, value_name = "USER", requires = "hook")]
+    owner: Option<String>,
+    /// Only runs in this state: queued, running, succeeded, failed, `timed_out`, cancelled or interrupted
+    #[arg(long)]
+    state: Option<RunState>,
+    /// Only runs since this time, as RFC 3339 or an age like 30m, 2h or 7d
+    #[arg(long, value_name = "TIME", value_parser = parse_since)]
+    since: Option<Since>,
+    /// At most this many
+    #[arg(long, default_value_t = 100, conflicts_with = "all")]
+    limit: usize,
+    /// All there are
+    #[arg(long)]
+    all: bool,
+    /// Print the server's JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Since {
+    At(DateTime<Utc>),
+    Ago(Duration),
+}
+
+fn parse_since(text: &str) -> Result<Since, String> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(Since::At(time.with_timezone(&Utc)));
+    }
+    let unit = match text.chars().last() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3600,
+        Some('d') => 86_400,
+        _ => 0,
+    };
+    let count = text.get(..text.len().saturating_sub(1)).and_then(|count| count.parse::<u32>().ok());
+    match count {
+        Some(count) if unit > 0 => Ok(Since::Ago(Duration::seconds(i64::from(count) * unit))),
+        _ => Err("expected a time like 2026-01-02T03:04:05Z or an age like 30m, 2h or 7d".to_owned()),
+    }
+}
+
+impl Runs {
+    pub(super) async fn run(self, ctx: &Context) -> Result<(), CliError> {
+        let api = ctx.api().await?;
+        let hook = match self.hook.clone() {
+            Some(hook) => Some(HookArg { hook, owner: self.owner.clone() }.find(&api).await?.0),
+            None => None,
+        };
+        let since = self.since.map(|since| match since {
+            Since::At(time) => time,
+            Since::Ago(age) => ctx.clock.now() - age,
+        });
+        let since = since.map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true));
+        let mut filters = Vec::new();
+        filters.extend(hook.as_ref().map(|hook| ("hook", hook.id.as_str())));
+        filters.extend(self.state.map(|state| ("state", state.as_str())));
+        filters.extend(since.as_deref().map(|since| ("since", since)));
+        let most = if self.all { None } else { Some(self.limit) };
+        let runs = api.list(&["runs"], &filters, most).await?;
+        if self.json {
+            return ctx.json(&Value::Array(runs));
+        }
+        let paths = match hook {
+            Some(hook) => HashMap::from([(hook.id, hook.path)]),
+            None => paths(&api).await?,
+        };
+        table(ctx, &wire::read_all(&runs)?, &paths)
+    }
+}
+
+/// The path of every hook by its id.
+async fn paths(api: &Api) -> Result<HashMap<String, String>, CliError> {
+    let hooks = api.list(&["hooks"], &[], None).await?;
+    Ok(wire::read_all::<Hook>(&hooks)?.into_iter().map(|hook| (hook.id, hook.path)).collect())
+}
+
+fn table(ctx: &Context, runs: &[Run], paths: &HashMap<String, String>) -> Result<(), CliError> {
+    let mut table = Table::new(&["RUN", "STATE", "HOOK", "CREATED", "TOOK", "CELLS", "ERROR"]);
+    for run in runs {
+        table.row(vec![
+            run.id.clone(),
+            run.state.clone(),
+            paths.get(&run.hook).unwrap_or(&run.hook).clone(),
+            text::time(&run.created_at),
+            run.duration_ms.map(text::duration).unwrap_or_default(),
+            format!("{}/{}", run.cells_done, run.cells_total),
+            run.error.as_ref().map(wire::RunError::summary).unwrap_or_default(),
+        ]);
+    }
+    ctx.table(&table)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::testing::{HOOK, TestServer, hook};
+
+    fn run(id: &str, hook: &str, error: &Value) -> Value {
+        json!({"id": id, "hook": hook, "version": "v", "histo": "h", "state": "failed", "trigger": "http", "method": "GET",
+            "created_at": "2026-01-02T03:04:05Z", "started_at": null, "finished_at": null, "duration_ms": 1234,
+            "cells_total": 4, "cells_done": 3, "error": error, "warnings": []})
+    }
+
+    #[tokio::test]
+    async fn runs_are_listed_with_the_paths_of_their_hooks() {
+        let server = TestServer::start().await;
+        let error = json!({"kind": "cell-error", "ename": "KeyError", "evalue": "'a'\nline two"});
+        let runs = [run("r2", HOOK, &error), run("r1", "gone", &Value::Null)];
+        server.list("/v1/runs", &[], &runs).await;
+        server.list("/v1/hooks", &[], &[hook(HOOK, "a.ipynb", "bob")]).await;
+        let ran = server.run(&["runs"]).await;
+        let lines: Vec<&str> = ran.out.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "r2\tfailed\ta.ipynb\t2026-01-02 03:04:05\t1.2 s\t3/4\tKeyError: 'a' line two",
+                "r1\tfailed\tgone\t2026-01-02 03:04:05\t1.2 s\t3/4\t"
+            ],
+            "{}",
+            ran.err
+        );
+        let ran = server.run(&["runs", "--json"]).await;
+        assert_eq!(serde_json::from_str::<Value>(&ran.out).unwrap(), json!(runs));
+    }
+
+    #[tokio::test]
+    async fn filters_reach_the_server() {
+        let server = TestServer::start().await;
+        server.json("GET", &format!("/v1/hooks/{HOOK}"), 200, hook(HOOK, "a.ipynb", "bob")).await;
+        let filters = [("hook", HOOK), ("state", "timed_out"), ("since", "2026-01-02T02:04:05.000Z"), ("limit", "7")];
+        server.list("/v1/runs", &filters, &[]).await;
+        let options = ["--state", "timed_out", "--since", "2026-01-02T03:04:05+01:00", "--limit", "7"];
+        let ran = server.run(&[&["runs", HOOK], &options[..]].concat()).await;
+        assert_eq!(ran.code, 0, "{}", ran.err);
+    }
+
+    #[test]
+    fn a_time_or_an_age() {
+        let ago = |seconds| Ok(Since::Ago(Duration::seconds(seconds)));
+        assert_eq!(["45s", "30m", "2h", "7d"].map(parse_since), [ago(45), ago(1800), ago(7200), ago(604_800)]);
+        assert!(matches!(parse_since("2026-01-02T03:04:05Z"), Ok(Since::At(_))));
+        for text in ["", "h", "2", "-2h", "2w", "yesterday", "2ü", "9999999999d"] {
+            assert!(parse_since(text).is_err(), "{text:?} was accepted");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! What the server's answers mean: the fields of `/v1` that commands use. Pure.
+//!
+//! Listings with `--json` print the server's own JSON instead, so these types may leave out what no command shows.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::error::CliError;
+
+/// Reads one object of the API.
+///
+/// # Errors
+/// When it has not the shape that the contract gives it.
+pub(super) fn read<T: DeserializeOwned>(value: &Value) -> Result<T, CliError> {
+    T::deserialize(value).map_err(|error| CliError::Answer(error.to_string()))
+}
+
+/// Reads the items of a list.
+pub(super) fn read_all<T: DeserializeOwned>(items: &[Value]) -> Result<Vec<T>, CliError> {
+    items.iter().map(read).collect()
+}
+
+/// A hook's URL. Whoever knows it may call the hook, so it is printed only where it was asked for.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub(super) struct HookUrl(String);
+
+impl HookUrl {
+    pub(super) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for HookUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HookUrl(***)")
+    }
+}
+
+/// Times are RFC 3339, in UTC, here and below.
+#[derive(Debug, Deserialize)]
+pub(super) struct Hook {
+    pub(super) id: String,
+    pub(super) path: String,
+    pub(super) url: HookUrl,
+    pub(super) histo: String,
+    pub(super) owner: String,
+    #[serde(default)]
+    pub(super) params: Map<String, Value>,
+    #[serde(default)]
+    pub(super) python: Option<String>,
+    #[serde(default)]
+    pub(super) warnings: Vec<String>,
+    pub(super) created_at: String,
+    pub(super) updated_at: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Version {
+    pub(super) histo: String,
+    /// In bytes.
+    pub(super) size: u64,
+    pub(super) live: bool,
+    pub(super) created_at: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Output {
+    pub(super) histo: String,
+    /// In bytes.
+    pub(super) size: u64,
+    pub(super) run: String,
+    pub(super) state: String,
+    pub(super) created_at: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Run {
+    pub(super) id: String,
+    pub(super) hook: String,
+    pub(super) version: String,
+    pub(super) histo: String,
+    pub(super) state: String,
+    pub(super) trigger: String,
+    pub(super) method: String,
+    pub(super) created_at: String,
+    pub(super) started_at: Option<String>,
+    pub(super) finished_at: Option<String>,
+    pub(super) duration_ms: Option<u64>,
+    pub(super) cells_total: u64,
+    pub(super) cells_done: u64,
+    pub(super) error: Option<RunError>,
+    #[serde(default)]
+    pub(super) warnings: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RunError {
+    pub(super) kind: String,
+    #[serde(default)]
+    pub(super) detail: Option<String>,
+    /// Index of the cell in the deployed notebook, from 0.
+    #[serde(default)]
+    pub(super) cell: Option<u64>,
+    #[serde(default)]
+    pub(super) ename: Option<String>,
+    #[serde(default)]
+    pub(super) evalue: Option<String>,
+    #[serde(default)]
+    pub(super) traceback: Option<Vec<String>>,
+}
+
+impl RunError {
+    /// The error in one line: the exception if there is one, else the server's sentence, else the kind.
+    pub(super) fn summary(&self) -> String {
+        match (&self.ename, &self.evalue, &self.detail) {
+            (Some(ename), Some(evalue), _) if !evalue.is_empty() => format!("{ename}: {evalue}"),
+            (Some(ename), _, _) => ename.clone(),
+            (None, _, Some(detail)) => format!("{}: {detail}", self.kind),
+            (None, ..) => self.kind.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Me {
+    pub(super) name: String,
+    pub(super) role: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct User {
+    pub(super) name: String,
+    pub(super) role: String,
+    #[serde(default)]
+    pub(super) created_at: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Token {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) user: String,
+    pub(super) created_at: String,
+}
+
+/// An API token that was just made: the only time its value is known.
+#[derive(Deserialize)]
+pub(super) struct NewToken {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) user: String,
+    pub(super) token: String,
+}
+
+impl fmt::Debug for NewToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewToken").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Which versions or outputs were removed.
+#[derive(Debug, Deserialize)]
+pub(super) struct Removed {
+    pub(super) removed: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_error_in_one_line() {
+        let summary = |value: Value| read::<RunError>(&value).unwrap().summary();
+        let raised = json!({"kind": "cell-error", "cell": 3, "ename": "KeyError", "evalue": "'a'", "traceback": []});
+        assert_eq!(summary(raised), "KeyError: 'a'");
+        assert_eq!(
+            summary(json!({"kind": "cell-error", "ename": "KeyboardInterrupt", "evalue": ""})),
+            "KeyboardInterrupt"
+        );
+        assert_eq!(
+            summary(json!({"kind": "timeout", "detail": "took more than 5 s", "ename": null})),
+            "timeout: took more than 5 s"
+        );
+        assert_eq!(summary(json!({"kind": "kernel-died"})), "kernel-died");
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let token = json!({"id": "1", "name": "ci", "user": "bob", "token": "nbh_secret", "created_at": ""});
+        let url: HookUrl = read(&json!("http://x/hooks/secret")).unwrap();
+        let shown = format!("{:?} {url:?}", read::<NewToken>(&token).unwrap());
+        assert!(!shown.contains("secret"), "{shown}");
+    }
+}

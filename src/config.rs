@@ -1,0 +1,285 @@
+//! Settings: defaults < `nbhook.toml` < environment `NBHOOK_*` < flags, read once and checked at start.
+//!
+//! Nested settings are written with `__` in the environment: `NBHOOK_KERNEL__PYTHON`.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use config::{Config, Environment, File, FileFormat};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::model::ApiToken;
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The data folder.
+    pub data: PathBuf,
+    /// How callers reach this server, e.g. `https://hooks.example.org`; hook URLs begin with it.
+    pub public_url: Option<String>,
+    /// The admin's API token, instead of the generated one in `<data>/admin.token`.
+    pub admin_token: Option<Secret>,
+    /// A reverse proxy in front ends TLS.
+    pub behind_proxy: bool,
+    /// Largest request body, in bytes.
+    pub body_limit: usize,
+    /// How long running runs may go on after SIGTERM, in seconds.
+    pub grace: u64,
+    pub kernel: KernelSettings,
+    pub smtp: SmtpSettings,
+    pub log: LogSettings,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KernelSettings {
+    /// The server's own Python; if it has no ipykernel, a venv is made with it.
+    pub python: PathBuf,
+    /// Interpreters (or folders of them, with `*` for any name) that hooks may run in; in the environment comma-separated.
+    /// Empty allows any.
+    #[serde(deserialize_with = "comma_separated")]
+    pub allow_python: Vec<String>,
+    /// Kernels at once.
+    pub limit: usize,
+    /// Calls that may wait for a kernel.
+    pub queue: usize,
+    /// How long a kernel may take to start, in seconds.
+    pub start_timeout: u64,
+    /// Memory of one kernel, in MiB; 0 sets no limit.
+    pub memory: u64,
+    /// All outputs of one run, in MiB.
+    pub output: usize,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SmtpSettings {
+    /// `smtp://user:password@host:port` or `smtps://…`; without it mails are written to `<data>/.nbhook/mail`.
+    pub url: Option<Secret>,
+    /// The sender's address.
+    pub from: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSettings {
+    /// Which events are logged, as tracing's `EnvFilter` has it, e.g. `info,nbhook=debug`.
+    pub filter: String,
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// A value that shows nowhere.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("***")
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
+            data: PathBuf::from("production"),
+            public_url: None,
+            admin_token: None,
+            behind_proxy: false,
+            body_limit: 100 << 20,
+            grace: 30,
+            kernel: KernelSettings::default(),
+            smtp: SmtpSettings::default(),
+            log: LogSettings::default(),
+        }
+    }
+}
+
+impl Default for KernelSettings {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            python: PathBuf::from("python3"),
+            allow_python: Vec::new(),
+            limit: (2 * cores).max(4),
+            queue: 100,
+            start_timeout: 60,
+            memory: 4096,
+            output: 100,
+        }
+    }
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// Why the settings cannot be used; says which one and what it expects.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read the settings: {0}")]
+    Read(#[from] config::ConfigError),
+    #[error("setting `{name}` {message}")]
+    Invalid { name: &'static str, message: String },
+}
+
+impl Settings {
+    /// Reads the settings file (if there is one) and the environment.
+    ///
+    /// # Errors
+    /// Names the file or variable that cannot be used.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::read(file, std::env::vars().collect())
+    }
+
+    fn read(file: Option<&Path>, variables: std::collections::HashMap<String, String>) -> Result<Self, ConfigError> {
+        let source = match file {
+            Some(path) => File::from(path).format(FileFormat::Toml),
+            None => File::new("nbhook.toml", FileFormat::Toml).required(false),
+        };
+        // The client's variables and those of runs share the prefix, so only the server's are looked at.
+        let variables = variables.into_iter().filter(|(name, _)| is_setting(name)).collect();
+        // Without `try_parsing`: it would read a token of digits as a number and round it.
+        let environment =
+            Environment::with_prefix("NBHOOK").prefix_separator("_").separator("__").source(Some(variables));
+        Ok(Config::builder().add_source(source).add_source(environment).build()?.try_deserialize()?)
+    }
+
+    /// # Errors
+    /// Names the first setting with a value that cannot work.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let refuse = |name, message: &str| Err(ConfigError::Invalid { name, message: message.to_owned() });
+        if let Some(url) = &self.public_url
+            && crate::model::NextUrl::try_from(url.clone()).is_err()
+        {
+            return refuse("public_url", "must be an absolute http or https URL");
+        }
+        if let Some(token) = &self.admin_token
+            && token.expose().parse::<ApiToken>().is_err()
+        {
+            return refuse("admin_token", "must have 16 to 200 visible ASCII characters");
+        }
+        if self.kernel.limit == 0 {
+            return refuse("kernel.limit", "must be at least 1");
+        }
+        if self.kernel.output == 0 {
+            return refuse("kernel.output", "must be at least 1 (MiB)");
+        }
+        if self.kernel.start_timeout == 0 {
+            return refuse("kernel.start_timeout", "must be at least 1 (second)");
+        }
+        Ok(())
+    }
+
+    /// Whether others than this machine can reach the server in plain text.
+    #[must_use]
+    pub fn is_exposed(&self) -> bool {
+        !self.listen.ip().is_loopback() && !self.behind_proxy
+    }
+}
+
+/// A list of texts, or one text with commas between them.
+fn comma_separated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        Text(String),
+        List(Vec<String>),
+    }
+    Ok(match Given::deserialize(deserializer)? {
+        Given::Text(text) => {
+            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+        }
+        Given::List(list) => list,
+    })
+}
+
+fn is_setting(variable: &str) -> bool {
+    const TOP: [&str; 7] = ["listen", "data", "public_url", "admin_token", "behind_proxy", "body_limit", "grace"];
+    const GROUPS: [&str; 3] = ["kernel__", "smtp__", "log__"];
+    let Some(name) = variable.strip_prefix("NBHOOK_").map(str::to_ascii_lowercase) else { return false };
+    TOP.contains(&name.as_str()) || GROUPS.iter().any(|group| name.starts_with(group))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(toml: &str, variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("nbhook.toml");
+        std::io::Write::write_all(&mut std::fs::File::create_new(&path).unwrap(), toml.as_bytes()).unwrap();
+        let variables = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Settings::read(Some(&path), variables)
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
+        let toml = "listen = \"127.0.0.1:9000\"\n[kernel]\nlimit = 3\nqueue = 5\n";
+        let settings = read(
+            toml,
+            &[
+                ("NBHOOK_KERNEL__LIMIT", "7"),
+                ("NBHOOK_KERNEL__ALLOW_PYTHON", "/usr/bin,/opt/venv"),
+                ("NBHOOK_ADMIN_TOKEN", "12345678901234567890"),
+                ("NBHOOK_URL", "http://client"),
+                ("NBHOOK_TOKEN", "of the client"),
+            ],
+        )
+        .unwrap();
+        assert_eq!((settings.listen.port(), settings.kernel.limit, settings.kernel.queue), (9000, 7, 5));
+        assert_eq!(settings.kernel.allow_python, ["/usr/bin", "/opt/venv"]);
+        assert_eq!(settings.admin_token.unwrap().expose(), "12345678901234567890");
+        assert_eq!(settings.kernel.start_timeout, KernelSettings::default().start_timeout);
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_named() {
+        let error = read("[kernel]\nlimits = 3\n", &[]).unwrap_err().to_string();
+        assert!(error.contains("limits"), "{error}");
+        assert!(read("", &[("NBHOOK_KERNEL__LIMITS", "3")]).is_err());
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let settings = Settings {
+            admin_token: Some(Secret::new("hush-hush-hush-hush")),
+            smtp: SmtpSettings { url: Some(Secret::new("smtp://u:hush@h")), from: None },
+            ..Settings::default()
+        };
+        let shown = format!("{settings:?} {}", serde_json::to_string(&settings).unwrap());
+        assert!(!shown.contains("hush"), "{shown}");
+    }
+}

@@ -1,0 +1,42 @@
+//! Who is calling: `Authorization: Bearer <API token>` (RFC 6750).
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpRequest, web};
+
+use super::error::ApiError;
+use crate::model::{ApiToken, Caller};
+use crate::service::{Error, Service};
+
+/// A request with a valid API token.
+pub(super) struct Authenticated(pub(super) Caller);
+
+impl FromRequest for Authenticated {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move { caller(&request).await?.map(Self).ok_or_else(|| Error::Unauthorized.into()) })
+    }
+}
+
+/// The caller behind a request's token, if it has one that is valid.
+pub(super) async fn caller(request: &HttpRequest) -> Result<Option<Caller>, ApiError> {
+    let Some(service) = request.app_data::<web::Data<Service>>() else { return Ok(None) };
+    let Some(token) = bearer(request) else { return Ok(None) };
+    match service.authenticate(&token).await {
+        Ok(caller) => Ok(Some(caller)),
+        Err(Error::Unauthorized) => Ok(None),
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn bearer(request: &HttpRequest) -> Option<ApiToken> {
+    let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().parse().ok())?
+}

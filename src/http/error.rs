@@ -1,0 +1,158 @@
+//! The only place where errors become statuses: `application/problem+json` (RFC 9457).
+//!
+//! What goes wrong inside the server is logged here, once, and told as "internal error" only.
+
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpResponse, ResponseError};
+use serde_json::{Map, Value, json};
+
+use crate::model::{ErrorKind, Invalid, RunError, RunId};
+use crate::service::Error;
+
+/// Why a request was not carried out.
+#[derive(Debug)]
+pub(super) struct ApiError(Box<Problem>);
+
+/// What a caller is told.
+#[derive(Debug)]
+pub(super) struct Problem {
+    kind: &'static str,
+    status: StatusCode,
+    detail: String,
+    retry_after: Option<u64>,
+    more: Map<String, Value>,
+}
+
+impl Problem {
+    fn new(kind: &'static str, status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { kind, status, detail: detail.into(), retry_after: None, more: Map::new() }
+    }
+
+    fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.more.insert(name.to_owned(), value.into());
+        self
+    }
+
+    fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    pub(super) fn response(&self) -> HttpResponse {
+        let mut body = json!({
+            "type": format!("urn:nbhook:problem:{}", self.kind),
+            "title": self.kind.replace('-', " "),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        if let Some(members) = body.as_object_mut() {
+            members.extend(self.more.clone());
+        }
+        let mut response = HttpResponse::build(self.status);
+        response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        }
+        response.body(body.to_string())
+    }
+}
+
+impl ApiError {
+    pub(super) fn not_found(what: &'static str) -> Self {
+        Error::NotFound(what).into()
+    }
+
+    pub(super) fn method_not_allowed(method: &Method) -> Self {
+        let detail = format!("{method} is not a method of this resource");
+        Self(Box::new(Problem::new("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, detail)))
+    }
+
+    pub(super) fn too_large(limit: usize) -> Self {
+        let detail = format!("the body is larger than {limit} bytes");
+        Self(Box::new(Problem::new("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, detail)))
+    }
+}
+
+impl From<Invalid> for ApiError {
+    fn from(invalid: Invalid) -> Self {
+        Error::Invalid(invalid).into()
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        let told = error.to_string();
+        Self(Box::new(match error {
+            Error::Invalid(Invalid { field, message }) => {
+                Problem::new("parameters-invalid", StatusCode::UNPROCESSABLE_ENTITY, told)
+                    .with("field", field.as_str())
+                    .with("errors", json!([{"name": field, "message": message}]))
+            }
+            Error::NotFound(_) => Problem::new("not-found", StatusCode::NOT_FOUND, told),
+            Error::Conflict(_) => Problem::new("conflict", StatusCode::CONFLICT, told),
+            Error::Forbidden(_) => Problem::new("forbidden", StatusCode::FORBIDDEN, told),
+            Error::Unauthorized => Problem::new("unauthorized", StatusCode::UNAUTHORIZED, told),
+            Error::QueueFull { retry_after } => {
+                Problem::new("queue-full", StatusCode::TOO_MANY_REQUESTS, told).retry_after(retry_after)
+            }
+            Error::Draining { retry_after } => {
+                Problem::new("shutting-down", StatusCode::SERVICE_UNAVAILABLE, told).retry_after(retry_after)
+            }
+            Error::Internal(cause) => {
+                tracing::error!(%cause, "internal error");
+                Problem::new(
+                    "internal",
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal error; the server's log has the cause",
+                )
+            }
+        }))
+    }
+}
+
+/// The problem of a run that failed. The traceback is told only if it is still there: it is the owner's alone.
+pub(super) fn of_run(run: RunId, error: &RunError) -> Problem {
+    let status = match error.kind {
+        ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        ErrorKind::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let mut problem = Problem::new(error.kind.as_str(), status, error.detail.as_str()).with("run", run.to_string());
+    for (name, value) in [
+        ("cell", error.cell.map(Value::from)),
+        ("ename", error.ename.as_deref().map(Value::from)),
+        ("evalue", error.evalue.as_deref().map(Value::from)),
+        ("traceback", (!error.traceback.is_empty()).then(|| error.traceback.clone().into())),
+    ] {
+        if let Some(value) = value {
+            problem = problem.with(name, value);
+        }
+    }
+    problem
+}
+
+/// The problem that a notebook answered by itself.
+pub(super) fn reported(run: RunId, status: u16, detail: &str) -> Problem {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Problem::new("reported", status, detail).with("run", run.to_string())
+}
+
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.detail)
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.0.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.0.response()
+    }
+}

@@ -1,0 +1,65 @@
+//! The envelope that every list shares: `{filters, sort, limit, offset, items}`.
+
+use std::str::FromStr;
+
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::error::ApiError;
+use crate::model::{Invalid, Page};
+
+const DEFAULT_LIMIT: u32 = 25;
+const MOST: u32 = 250;
+
+/// The query of a list request, each of its fields used once.
+pub(super) struct ListQuery {
+    pairs: Vec<(String, String)>,
+    filters: Map<String, Value>,
+    pub(super) page: Page,
+}
+
+impl ListQuery {
+    pub(super) fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+        let pairs = super::body::query(request);
+        let mut query = Self { pairs, filters: Map::new(), page: Page { limit: DEFAULT_LIMIT, offset: 0 } };
+        if let Some(limit) = query.take::<u32>("limit", "must be a whole number from 1 to 250")? {
+            if !(1..=MOST).contains(&limit) {
+                return Err(Invalid::new("limit", "must be a whole number from 1 to 250").into());
+            }
+            query.page.limit = limit;
+        }
+        query.page.offset = query.take("offset", "must be a whole number from 0")?.unwrap_or(0);
+        Ok(query)
+    }
+
+    /// A field that the list is filtered by.
+    pub(super) fn filter<T: FromStr + ToString>(&mut self, name: &'static str) -> Result<Option<T>, ApiError>
+    where
+        T::Err: std::fmt::Display,
+    {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let value = text.parse::<T>().map_err(|error| Invalid::new(name, error.to_string()))?;
+        self.filters.insert(name.to_owned(), value.to_string().into());
+        Ok(Some(value))
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+    }
+
+    fn take<T: FromStr>(&self, name: &'static str, expected: &str) -> Result<Option<T>, Invalid> {
+        self.text(name).map(|text| text.parse().map_err(|_| Invalid::new(name, expected))).transpose()
+    }
+
+    /// The answer: `items`, sorted by `sort`, newest first.
+    pub(super) fn answer(self, sort: &str, items: &impl Serialize) -> HttpResponse {
+        HttpResponse::Ok().json(json!({
+            "filters": self.filters,
+            "sort": { sort: "desc" },
+            "limit": self.page.limit,
+            "offset": self.page.offset,
+            "items": items,
+        }))
+    }
+}

@@ -1,0 +1,98 @@
+//! The HTTP interface. This file is the route table; every other file is one resource.
+//!
+//! It parses requests into the model's types, calls one use case, and writes what comes of it. It decides nothing.
+
+mod auth;
+mod body;
+mod call;
+mod error;
+mod hooks;
+mod list;
+mod operations;
+mod outputs;
+mod reply;
+mod runs;
+mod server;
+mod users;
+mod versions;
+
+use actix_web::{HttpRequest, HttpResponse, Resource, web};
+
+pub use server::{Server, start};
+
+use error::ApiError;
+
+fn routes(config: &mut web::ServiceConfig) {
+    config
+        // public: whoever knows the URL
+        .service(
+            on("/hooks/{token}")
+                .route(web::get().to(call::live))
+                .route(web::post().to(call::live))
+                .route(web::put().to(call::live))
+                .route(web::patch().to(call::live))
+                .route(web::delete().to(call::live)),
+        )
+        .service(
+            on("/hooks/{token}/versions/{histo}")
+                .route(web::get().to(call::pinned))
+                .route(web::post().to(call::pinned))
+                .route(web::put().to(call::pinned))
+                .route(web::patch().to(call::pinned))
+                .route(web::delete().to(call::pinned)),
+        )
+        .service(on("/healthz").route(web::get().to(operations::health)))
+        .service(on("/readyz").route(web::get().to(operations::ready)))
+        .service(on("/metrics").route(web::get().to(operations::metrics)))
+        // with an API token
+        .service(on("/v1/hooks").route(web::get().to(hooks::list)).route(web::post().to(hooks::deploy)))
+        .service(
+            on("/v1/hooks/{id}")
+                .route(web::get().to(hooks::show))
+                .route(web::patch().to(hooks::change))
+                .route(web::delete().to(hooks::delete)),
+        )
+        .service(
+            on("/v1/hooks/{id}/versions")
+                .route(web::get().to(versions::list))
+                .route(web::delete().to(versions::clear_previous)),
+        )
+        .service(
+            on("/v1/hooks/{id}/versions/{histo}")
+                .route(web::get().to(versions::show))
+                .route(web::delete().to(versions::clear)),
+        )
+        .service(on("/v1/hooks/{id}/versions/{histo}/notebook").route(web::get().to(versions::notebook)))
+        .service(on("/v1/hooks/{id}/versions/{histo}/promote").route(web::post().to(versions::promote)))
+        .service(
+            on("/v1/hooks/{id}/outputs")
+                .route(web::get().to(outputs::list))
+                .route(web::delete().to(outputs::clear_all)),
+        )
+        .service(
+            on("/v1/hooks/{id}/outputs/{histo}")
+                .route(web::get().to(outputs::show))
+                .route(web::delete().to(outputs::clear)),
+        )
+        .service(on("/v1/runs").route(web::get().to(runs::list)))
+        .service(on("/v1/runs/{id}").route(web::get().to(runs::show)))
+        .service(on("/v1/runs/{id}/output").route(web::get().to(runs::output)))
+        .service(on("/v1/users").route(web::get().to(users::list)).route(web::post().to(users::create)))
+        .service(on("/v1/users/me").route(web::get().to(users::me)))
+        .service(on("/v1/tokens").route(web::get().to(users::tokens)).route(web::post().to(users::issue)))
+        .service(on("/v1/tokens/{id}").route(web::delete().to(users::revoke)))
+        .default_service(web::to(nothing_here));
+}
+
+/// A resource that answers 405 to a method it does not have.
+fn on(path: &str) -> Resource {
+    web::resource(path).default_service(web::to(wrong_method))
+}
+
+async fn nothing_here() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::not_found("resource"))
+}
+
+async fn wrong_method(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::method_not_allowed(request.method()))
+}

@@ -1,0 +1,42 @@
+//! `/v1/runs`: every execution on record.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
+
+use super::auth::Authenticated;
+use super::error::ApiError;
+use super::hooks::{Id, notebook_response};
+use super::list::ListQuery;
+use crate::model::{HookId, RunId, RunState};
+use crate::service::{RunQuery, Service};
+
+pub(super) async fn list(
+    Authenticated(caller): Authenticated,
+    service: web::Data<Service>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let mut list = ListQuery::of(&request)?;
+    let query = RunQuery {
+        hook: list.filter::<HookId>("hook")?,
+        state: list.filter::<RunState>("state")?,
+        since: list.filter::<DateTime<Utc>>("since")?,
+    };
+    let runs = service.runs(&caller, query, list.page).await?;
+    Ok(list.answer("id", &runs))
+}
+
+pub(super) async fn show(
+    Authenticated(caller): Authenticated,
+    service: web::Data<Service>,
+    id: Id<RunId>,
+) -> Result<HttpResponse, ApiError> {
+    Ok(HttpResponse::Ok().json(service.run_record(&caller, id.0).await?))
+}
+
+pub(super) async fn output(
+    Authenticated(caller): Authenticated,
+    service: web::Data<Service>,
+    id: Id<RunId>,
+) -> Result<HttpResponse, ApiError> {
+    Ok(notebook_response(service.run_output(&caller, id.0).await?))
+}

@@ -1,0 +1,79 @@
+//! The server around the routes: listening, logging requests, stopping.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
+use actix_web::middleware::{self, Next, NormalizePath, TrailingSlash};
+use actix_web::{App, HttpServer, web};
+
+use crate::service::Service;
+
+/// How long open connections may go on once no run is left, in seconds.
+const SHUTDOWN_TIMEOUT: u64 = 2;
+/// How long a client may take to send its request's head, or to end its connection.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A server that was started.
+#[derive(Debug)]
+pub struct Server {
+    handle: ServerHandle,
+    task: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+/// Serves `service` on `listener`.
+///
+/// # Errors
+/// When the operating system refuses to listen.
+pub fn start(listener: TcpListener, service: Arc<Service>) -> std::io::Result<Server> {
+    let _ = super::operations::recorder(); // counts from the first request on
+    let data = web::Data::from(service);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(data.clone())
+            .wrap(middleware::from_fn(observe))
+            .wrap(NormalizePath::new(TrailingSlash::Trim))
+            .configure(super::routes)
+    })
+    .client_request_timeout(CLIENT_TIMEOUT)
+    .client_disconnect_timeout(CLIENT_TIMEOUT)
+    .shutdown_timeout(SHUTDOWN_TIMEOUT)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    let handle = server.handle();
+    Ok(Server { handle, task: tokio::spawn(server) })
+}
+
+impl Server {
+    /// Stops listening, lets open requests end, and ends.
+    pub async fn stop(self) {
+        self.handle.stop(true).await;
+        let _ = self.task.await; // it has said what it had to say
+    }
+}
+
+/// Logs a request by its route, never by its path: a hook's token is a secret. While the server drains, connections end
+/// with their answer, or keep-alive would hold up the stop (actix-web #3169).
+async fn observe(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let service = request.app_data::<web::Data<Service>>().cloned();
+    let mut response = next.call(request).await?;
+    let route = response.request().match_pattern().unwrap_or_else(|| "(none)".to_owned());
+    let status = response.status().as_u16();
+    let run = response.headers().get("x-nbhook-run").and_then(|run| run.to_str().ok()).map(str::to_owned);
+    let milliseconds = started.elapsed().as_millis();
+    tracing::info!(%method, route, status, milliseconds, run, "request");
+    metrics::counter!("nbhook_http_requests_total", "route" => route, "status" => status.to_string()).increment(1);
+    if service.is_some_and(|service| service.is_draining()) {
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
+    Ok(response)
+}

@@ -1,0 +1,49 @@
+"""A real SMTP server for the tests of mail.rs: prints its port, then one JSON line for every mail it takes.
+
+Addresses whose local part is `gone` are refused with 550, `later` with 451.
+"""
+
+import asyncio
+import json
+import sys
+from email import message_from_bytes, policy
+
+from aiosmtpd.smtp import SMTP
+
+
+class Handler:
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        local = address.split("@")[0]
+        if local == "gone":
+            return "550 5.1.1 no such user"
+        if local == "later":
+            return "451 4.3.0 try again later"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):
+        mail = message_from_bytes(envelope.content, policy=policy.default)
+        parts = [[part.get_content_type(), part.get_content()] for part in mail.iter_parts()]
+        taken = {
+            "envelope_from": envelope.mail_from,
+            "envelope_to": envelope.rcpt_tos,
+            "headers": [[name, str(value)] for name, value in mail.items()],
+            "type": mail.get_content_type(),
+            "parts": parts,
+        }
+        print(json.dumps(taken), flush=True)
+        return "250 OK"
+
+
+async def main() -> None:
+    loop = asyncio.get_running_loop()
+    utf8 = "utf8" in sys.argv
+    server = await loop.create_server(
+        lambda: SMTP(Handler(), enable_SMTPUTF8=utf8, loop=loop), "127.0.0.1", 0
+    )
+    print(server.sockets[0].getsockname()[1], flush=True)
+    # Ends with the test, however that ends.
+    await loop.run_in_executor(None, sys.stdin.read)
+
+
+asyncio.run(main())

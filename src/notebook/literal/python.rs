@@ -1,0 +1,52 @@
+//! Python (3.9 and later): <https://docs.python.org/3/reference/lexical_analysis.html#literals>.
+//!
+//! Numbers, strings, lists and dicts only, so that `ast.literal_eval` reads every value; no name is ever looked up.
+
+use super::{Numeric, ParamValue, float, is_printable_ascii, is_readable, list, put, quoted, unicode_escape};
+
+pub(super) fn assignment(name: &str, value: &ParamValue) -> String {
+    let mut out = format!("{name} = ");
+    write(&mut out, value);
+    out
+}
+
+fn write(out: &mut String, value: &ParamValue) {
+    match value {
+        ParamValue::Null => out.push_str("None"),
+        ParamValue::Bool(true) => out.push_str("True"),
+        ParamValue::Bool(false) => out.push_str("False"),
+        ParamValue::Number(number) => match Numeric::of(number) {
+            Numeric::Int(digits) => out.push_str(&digits),
+            // A literal that is too large reads as infinity; the name `inf` would need a call.
+            Numeric::Float(value) if value.is_infinite() => out.push_str(if value > 0.0 { "1e999" } else { "-1e999" }),
+            Numeric::Float(value) => out.push_str(&float(value)),
+        },
+        ParamValue::Str(text) => string(out, text),
+        ParamValue::Bytes(bytes) => byte_string(out, bytes),
+        ParamValue::List(items) => {
+            out.push('[');
+            list(out, items, write);
+            out.push(']');
+        }
+        ParamValue::Object(pairs) => {
+            out.push('{');
+            list(out, pairs, |out, (key, value)| {
+                string(out, key);
+                out.push_str(": ");
+                write(out, value);
+            });
+            out.push('}');
+        }
+    }
+}
+
+fn string(out: &mut String, text: &str) {
+    let text: Vec<char> = text.chars().collect();
+    quoted(out, &text, is_readable, unicode_escape);
+}
+
+fn byte_string(out: &mut String, bytes: &[u8]) {
+    out.push('b');
+    let text: Vec<char> = bytes.iter().copied().map(char::from).collect();
+    quoted(out, &text, is_printable_ascii, |out, c| put(out, format_args!("\\x{:02x}", u32::from(c))));
+}

@@ -1,0 +1,121 @@
+//! Which parameters and headers are secret, and the copy of a call that has them masked.
+
+use super::parameters::{ParamValue, Parameters};
+
+/// What stands in place of a secret.
+pub(super) const MASK: &str = "***";
+
+/// Parts of header names that mark a header as secret, in lowercase.
+const SECRET_HEADERS: [&str; 10] = [
+    "authorization",
+    "cookie",
+    "token",
+    "secret",
+    "password",
+    "api-key",
+    "apikey",
+    "api_key",
+    "signature",
+    "credential",
+];
+
+/// Values shorter than this are not given out for scrubbing: replacing every `1` in an output would destroy it.
+const SHORTEST_SECRET: usize = 4;
+
+/// The call with secrets masked, and the secrets.
+pub(super) struct Redacted {
+    pub(super) parameters: Parameters,
+    /// The texts that were masked, longest first.
+    pub(super) secrets: Vec<String>,
+}
+
+/// Masks secret headers, and the values of the `sensitive` names (compared without case) in query and body at any depth.
+///
+/// `body`, `params` and `headers` among the names mean all of it.
+pub(super) fn redact(parameters: &Parameters, sensitive: &[String]) -> Redacted {
+    let mut redaction = Redaction { sensitive, secrets: Vec::new() };
+    let query = if redaction.is_sensitive("params") {
+        parameters.query().iter().map(|(name, value)| (name.clone(), redaction.mask(value))).collect()
+    } else {
+        redaction.pairs(parameters.query())
+    };
+    let body = match parameters.body() {
+        ParamValue::Null => ParamValue::Null,
+        ParamValue::Object(pairs) if redaction.is_sensitive("body") => {
+            ParamValue::Object(pairs.iter().map(|(name, value)| (name.clone(), redaction.mask(value))).collect())
+        }
+        body if redaction.is_sensitive("body") => redaction.mask(body),
+        body => redaction.value(body),
+    };
+    let all_headers = redaction.is_sensitive("headers");
+    let header = |(name, value): &(String, String)| {
+        if !all_headers && !is_secret_header(name) && !redaction.is_sensitive(name) {
+            return (name.clone(), value.clone());
+        }
+        redaction.keep(value);
+        (name.clone(), MASK.to_owned())
+    };
+    let headers = parameters.headers().iter().map(header).collect();
+    let mut secrets = redaction.secrets;
+    secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    secrets.dedup();
+    Redacted { parameters: Parameters::new(query, body, headers), secrets }
+}
+
+fn is_secret_header(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_HEADERS.iter().any(|part| name.contains(part))
+}
+
+struct Redaction<'a> {
+    sensitive: &'a [String],
+    secrets: Vec<String>,
+}
+
+impl Redaction<'_> {
+    fn is_sensitive(&self, name: &str) -> bool {
+        self.sensitive.iter().any(|sensitive| sensitive.to_lowercase() == name.to_lowercase())
+    }
+
+    fn pairs(&mut self, pairs: &[(String, ParamValue)]) -> Vec<(String, ParamValue)> {
+        let pair = |(name, value): &(String, ParamValue)| {
+            let value = if self.is_sensitive(name) { self.mask(value) } else { self.value(value) };
+            (name.clone(), value)
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    fn value(&mut self, value: &ParamValue) -> ParamValue {
+        match value {
+            ParamValue::List(items) => ParamValue::List(items.iter().map(|item| self.value(item)).collect()),
+            ParamValue::Object(pairs) => ParamValue::Object(self.pairs(pairs)),
+            other => other.clone(),
+        }
+    }
+
+    fn mask(&mut self, value: &ParamValue) -> ParamValue {
+        self.collect(value);
+        ParamValue::Str(MASK.to_owned())
+    }
+
+    fn collect(&mut self, value: &ParamValue) {
+        match value {
+            ParamValue::Null | ParamValue::Bool(_) => {}
+            ParamValue::Number(number) => self.keep(&number.to_string()),
+            ParamValue::Str(text) => self.keep(text),
+            ParamValue::Bytes(bytes) => {
+                if let Ok(text) = std::str::from_utf8(bytes) {
+                    self.keep(text);
+                }
+            }
+            ParamValue::List(items) => items.iter().for_each(|item| self.collect(item)),
+            ParamValue::Object(pairs) => pairs.iter().for_each(|(_, value)| self.collect(value)),
+        }
+    }
+
+    fn keep(&mut self, secret: &str) {
+        if secret.len() >= SHORTEST_SECRET {
+            self.secrets.push(secret.to_owned());
+        }
+    }
+}

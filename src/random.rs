@@ -1,0 +1,24 @@
+//! The randomness seam: where tokens come from.
+
+use std::sync::Arc;
+
+/// A source of 160 random bits.
+pub trait Random: Send + Sync + std::fmt::Debug {
+    /// # Errors
+    /// When the operating system has no randomness to give.
+    fn bits160(&self) -> std::io::Result<[u8; 20]>;
+}
+
+pub type SharedRandom = Arc<dyn Random>;
+
+/// The operating system's generator.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn bits160(&self) -> std::io::Result<[u8; 20]> {
+        let mut bytes = [0; 20];
+        getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,107 @@
+//! Deploying a notebook: from bytes to a version that its URL runs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Error, Result, Service, Wish, on_disk};
+use crate::model::{Caller, Hook, HookParams, HookPath, HookToken, Owner, RelativePath, UserId};
+use crate::notebook::Notebook;
+use crate::store::{NewDeploy, VersionFiles};
+
+/// A notebook to deploy.
+#[derive(Debug)]
+pub struct Deploy {
+    pub path: HookPath,
+    /// Another user to deploy for; admins only.
+    pub owner: Option<Owner>,
+    pub params: HookParams,
+    /// The interpreter of the kernel that deploys.
+    pub python: Option<PathBuf>,
+    /// The notebook file's bytes.
+    pub notebook: Vec<u8>,
+    /// Files that every run finds beside it.
+    pub dependencies: Vec<(RelativePath, Vec<u8>)>,
+}
+
+#[derive(Debug)]
+pub struct DeployReply {
+    pub hook: Hook,
+    /// Whether the path had no hook before.
+    pub is_new: bool,
+    /// The interpreter its runs use; none for other languages.
+    pub python: Option<PathBuf>,
+    /// What the deployer should know, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl Service {
+    /// Makes a new version of the hook at a path, and the hook with a new URL if there is none.
+    ///
+    /// # Errors
+    /// `Invalid` names what cannot be accepted; then nothing was changed.
+    pub async fn deploy(self: &Arc<Self>, caller: &Caller, deploy: Deploy) -> Result<DeployReply> {
+        let owner = self.owner(caller, deploy.owner.as_ref()).await?;
+        let notebook = Notebook::parse(&deploy.notebook)?;
+        self.check_python(deploy.params.python.as_deref()).await?;
+        let wish = Wish {
+            notebook: &notebook,
+            param: deploy.params.python.as_deref(),
+            deployer: deploy.python.as_deref(),
+            dependencies: &deploy.dependencies,
+        };
+        let plan = self.kernels.plan(wish).await?;
+        let service = self.clone();
+        // A task of its own: a caller that hangs up in the middle leaves nothing half-done.
+        let stored = self
+            .runtime
+            .spawn(async move { service.store(deploy, owner, plan.python.clone()).await.map(|s| (s, plan)) });
+        let ((hook, is_new), plan) = stored.await??;
+        tracing::info!(hook = %hook.id, path = %hook.path, histo = %hook.histo, owner = %hook.owner_name, "deployed");
+        Ok(DeployReply { hook, is_new, python: plan.python, warnings: plan.warnings })
+    }
+
+    async fn store(
+        &self,
+        deploy: Deploy,
+        (owner, owner_name): (UserId, Owner),
+        python: Option<PathBuf>,
+    ) -> Result<(Hook, bool)> {
+        let token = HookToken::from_random(self.random.bits160()?);
+        let Deploy { notebook, dependencies, path, params, .. } = deploy;
+        let size = notebook.len() as u64;
+        let staged = on_disk(&self.files, move |files| {
+            files.stage(&VersionFiles { notebook: &notebook, dependencies: &dependencies })
+        })
+        .await?;
+        let _turn = self.change_folders().await?;
+        let new = NewDeploy {
+            owner,
+            owner_name: &owner_name,
+            path: &path,
+            token,
+            params: &params,
+            size,
+            python: python.as_deref(),
+            now: self.clock.now(),
+        };
+        let (place_owner, place_path) = (owner_name.clone(), path.clone());
+        let deployed = self
+            .db
+            .deploy(new, move |histo| async move {
+                tokio::task::spawn_blocking(move || staged.place(&place_owner, &place_path, &histo))
+                    .await
+                    .map_err(|error| crate::store::StoreError::Corrupt(error.to_string()))?
+            })
+            .await?;
+        Ok((deployed.hook, deployed.is_new))
+    }
+
+    /// # Errors
+    /// `Invalid` when a hook's `python` parameter cannot be used here.
+    pub(super) async fn check_python(&self, python: Option<&std::path::Path>) -> Result<()> {
+        match python {
+            None => Ok(()),
+            Some(python) => self.kernels.check(python).await.map_err(Error::Invalid),
+        }
+    }
+}

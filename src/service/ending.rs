@@ -1,0 +1,244 @@
+//! What came of a run: from the kernel's outcome and the notebook's marked output to a state, an error, and a reply.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+
+use super::call::{Content as ReplyContent, ReplyBody};
+use super::kernels::Kernels;
+use crate::kernel::{Execution, Outcome};
+use crate::model::{ErrorKind, Hook, RunError, RunState};
+use crate::notebook::{CellOutputs, Injected, Notebook};
+use crate::response::{self, Accept, Answer, Content};
+
+/// How a run ended.
+#[derive(Debug)]
+pub(super) struct Ending {
+    pub(super) error: Option<RunError>,
+    pub(super) answer: Option<Answer>,
+    pub(super) cells_done: usize,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Ending {
+    /// Writes what the cells left into the notebook, and judges it.
+    pub(super) fn of(
+        notebook: &mut Notebook,
+        injected: Option<&Injected>,
+        executed: Result<Execution, RunError>,
+        accept: &Accept,
+    ) -> Self {
+        let execution = match executed {
+            Ok(execution) => execution,
+            Err(error) => return Self { error: Some(error), answer: None, cells_done: 0, warnings: Vec::new() },
+        };
+        let cells_done = execution.cells.len();
+        for cell in execution.cells {
+            let outputs = CellOutputs {
+                execution_count: cell.execution_count,
+                outputs: cell.outputs,
+                started_at: Some(cell.started_at),
+                finished_at: cell.finished_at,
+            };
+            notebook.record(cell.index, outputs);
+        }
+        if let Some(info) = execution.language_info {
+            notebook.set_language_info(info);
+        }
+        let error = run_error(execution.outcome, |index| match injected {
+            Some(injected) => injected.original_index(index),
+            None => Some(index),
+        });
+        let mut ending = Self { error, answer: None, cells_done, warnings: Vec::new() };
+        ending.judge(notebook, accept);
+        ending
+    }
+
+    fn judge(&mut self, notebook: &Notebook, accept: &Accept) {
+        let cells: Vec<_> = notebook
+            .outputs()
+            .map(|(index, outputs)| response::Cell { tags: notebook.cell_tags(index), outputs })
+            .collect();
+        match response::answer(&cells, accept) {
+            Ok(mut answer) => {
+                self.warnings.append(&mut answer.warnings);
+                if let Content::Error { detail, failed: true } = &answer.content
+                    && self.error.is_none()
+                {
+                    self.error = Some(RunError::new(ErrorKind::Reported, detail.clone()));
+                }
+                self.answer = Some(answer);
+            }
+            Err(bad) if self.error.is_none() => {
+                self.error = Some(RunError::new(ErrorKind::ResponseInvalid, bad.to_string()));
+            }
+            // The run failed anyway, and that is what its caller is told.
+            Err(bad) => self.warnings.push(bad.to_string()),
+        }
+    }
+
+    pub(super) fn state(&self) -> RunState {
+        self.error.as_ref().map_or(RunState::Succeeded, |error| error.kind.state())
+    }
+}
+
+/// The error that an outcome stands for. `original` gives a cell's index in the notebook as it was deployed.
+fn run_error(outcome: Outcome, original: impl Fn(usize) -> Option<usize>) -> Option<RunError> {
+    let at = |cell: Option<usize>| cell.and_then(&original);
+    let (kind, cell, detail) = match outcome {
+        Outcome::Succeeded => return None,
+        Outcome::CellError { cell, ename, evalue, traceback } => {
+            // Under a memory limit Python hears of it as an exception.
+            let kind = if ename == "MemoryError" { ErrorKind::OutOfMemory } else { ErrorKind::CellError };
+            let cell = original(cell);
+            let place = cell.map_or("the injected parameters".to_owned(), |cell| format!("cell {}", cell + 1));
+            let detail = format!("{place} of the notebook raised {ename}");
+            return Some(RunError { kind, detail, cell, ename: Some(ename), evalue: Some(evalue), traceback });
+        }
+        Outcome::Timeout { cell, after } => {
+            (ErrorKind::Timeout, at(cell), format!("the run took longer than {} s and was stopped", after.as_secs()))
+        }
+        Outcome::KernelDied { cell, reason } => (ErrorKind::KernelDied, at(cell), format!("the kernel died: {reason}")),
+        Outcome::OutOfMemory { cell } => {
+            (ErrorKind::OutOfMemory, at(cell), "the kernel was killed because it used too much memory".to_owned())
+        }
+        Outcome::OutputTooLarge { cell, limit } => {
+            let detail = format!("the run wrote more output than the {} MiB that are kept", limit >> 20);
+            (ErrorKind::OutputTooLarge, at(cell), detail)
+        }
+    };
+    Some(RunError { cell, ..RunError::new(kind, detail) })
+}
+
+/// What the caller of a run that did not fail gets.
+///
+/// # Errors
+/// When the response cannot be made: a file that is not the run's, a notebook that cannot be rendered.
+pub(super) async fn reply(
+    ending: &Ending,
+    hook: &Hook,
+    notebook: &Notebook,
+    roots: [PathBuf; 2],
+    kernels: &Kernels,
+    now: DateTime<Utc>,
+) -> Result<ReplyBody, RunError> {
+    if let (Some(url), None) = (&hook.params.next_url, &ending.error) {
+        return Ok(ReplyBody::SeeOther(url.as_str().to_owned()));
+    }
+    let Some(Answer { status, headers, content, .. }) = ending.answer.clone() else {
+        return Ok(ReplyBody::Done { time: now });
+    };
+    let named = |media_type: String, extension: &str, content: ReplyContent| ReplyBody::Answer {
+        status,
+        headers: headers.clone(),
+        file_name: format!("{}.{extension}", hook.path.stem()),
+        media_type,
+        inline: hook.params.inline,
+        content,
+    };
+    Ok(match content {
+        Content::Done => ReplyBody::Done { time: now },
+        Content::Error { detail, .. } => ReplyBody::Reported { status, headers, detail },
+        Content::Bytes { media_type, body } => {
+            let extension = extension(&media_type);
+            named(media_type, extension, ReplyContent::Bytes(body))
+        }
+        Content::NotebookJson => {
+            named("application/x-ipynb+json".to_owned(), "ipynb", ReplyContent::Bytes(notebook.to_vec()))
+        }
+        Content::NotebookHtml => {
+            let html = kernels.to_html(&notebook.to_vec(), hook.path.stem(), &roots[0]).await.map_err(|error| {
+                tracing::error!(%error, "cannot render the notebook");
+                RunError::new(ErrorKind::Internal, "the notebook could not be rendered as HTML")
+            })?;
+            named("text/html; charset=utf-8".to_owned(), "html", ReplyContent::Bytes(html))
+        }
+        Content::File { path, name, media_type } => {
+            let (file, path) = tokio::task::spawn_blocking(move || open_within(&path, &roots))
+                .await
+                .map_err(|_| RunError::new(ErrorKind::Internal, "the file could not be opened"))?
+                .map_err(|why| RunError::new(ErrorKind::ResponseInvalid, why))?;
+            let file_name = name.or_else(|| path.file_name().map(|name| name.to_string_lossy().into_owned()));
+            let guessed = mime_guess::from_path(&path).first_or_octet_stream();
+            ReplyBody::Answer {
+                status,
+                headers,
+                media_type: media_type.unwrap_or_else(|| guessed.to_string()),
+                file_name: file_name.unwrap_or_else(|| "file".to_owned()),
+                inline: hook.params.inline,
+                content: ReplyContent::File(file, path),
+            }
+        }
+    })
+}
+
+/// Opens a regular file if it lies in one of the run's directories, links followed.
+fn open_within(path: &Path, roots: &[PathBuf]) -> Result<(File, PathBuf), String> {
+    let name = || path.file_name().map(|name| name.to_string_lossy().escape_debug().to_string()).unwrap_or_default();
+    let real = path.canonicalize().map_err(|_| format!("respond_file: `{}` does not exist", name()))?;
+    let inside = roots.iter().filter_map(|root| root.canonicalize().ok()).any(|root| real.starts_with(root));
+    if !inside {
+        return Err(format!(
+            "respond_file: `{}` lies outside of the run's directory; write it there or deploy it as a dependency",
+            name()
+        ));
+    }
+    let file =
+        File::open(&real).map_err(|error| format!("respond_file: `{}` cannot be read: {}", name(), error.kind()))?;
+    match file.metadata() {
+        Ok(metadata) if metadata.is_file() => Ok((file, real)),
+        _ => Err(format!("respond_file: `{}` is not a regular file", name())),
+    }
+}
+
+/// The extension of a downloaded answer.
+fn extension(media_type: &str) -> &'static str {
+    match media_type.split(';').next().unwrap_or_default() {
+        "text/html" => "html",
+        "application/json" => "json",
+        "image/png" => "png",
+        "image/jpeg" => "jpg",
+        "image/gif" => "gif",
+        "image/webp" => "webp",
+        "image/svg+xml" => "svg",
+        "text/markdown" => "md",
+        "text/csv" => "csv",
+        "text/plain" => "txt",
+        _ => "bin",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regular_files_of_the_run_are_opened() {
+        let run = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let make = |path: PathBuf| {
+            drop(File::create_new(&path).unwrap());
+            path
+        };
+        let inside = make(run.path().join("a.txt"));
+        let outside = make(elsewhere.path().join("b.txt"));
+        let link = run.path().join("link.txt");
+        std::os::unix::fs::symlink(&outside, &link).unwrap();
+        let roots = [run.path().to_owned()];
+        assert!(open_within(&inside, &roots).is_ok());
+        for path in
+            [outside.clone(), link, run.path().join("../../etc/passwd"), run.path().to_owned(), run.path().join("none")]
+        {
+            assert!(open_within(&path, &roots).is_err(), "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn a_memory_error_is_told_as_out_of_memory() {
+        let outcome =
+            Outcome::CellError { cell: 3, ename: "MemoryError".into(), evalue: String::new(), traceback: vec![] };
+        let error = run_error(outcome, |index| index.checked_sub(1)).unwrap();
+        assert_eq!((error.kind, error.cell), (ErrorKind::OutOfMemory, Some(2)));
+    }
+}

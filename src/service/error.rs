@@ -1,0 +1,52 @@
+//! What can go wrong in a use case, sorted by what its caller can do about it.
+
+use crate::model::Invalid;
+use crate::store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A field of the input; nothing was changed.
+    #[error("{0}")]
+    Invalid(#[from] Invalid),
+    /// It does not exist, or is somebody else's: which of the two is never told.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    #[error("{0}")]
+    Conflict(String),
+    /// A policy refuses; another user could.
+    #[error("{0}")]
+    Forbidden(String),
+    #[error("the API token is missing or not valid")]
+    Unauthorized,
+    /// Every place in the queue is taken.
+    #[error("too many calls are waiting")]
+    QueueFull { retry_after: u64 },
+    #[error("the server is shutting down")]
+    Draining { retry_after: u64 },
+    /// The server's own trouble: logged where it happens, never told.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Exists(what) => Self::Conflict(format!("{what} already exists")),
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}
+
+impl From<tokio::task::JoinError> for Error {
+    fn from(error: tokio::task::JoinError) -> Self {
+        Self::Internal(format!("task: {error}"))
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self::Internal(error.to_string())
+    }
+}

@@ -1,0 +1,183 @@
+//! The use cases, one per file: what nbhook does, in terms of the model and the adapters.
+//!
+//! It knows no HTTP framework, no SQL and no socket. Every method checks who is calling before it touches anything.
+
+mod admission;
+mod call;
+mod deploy;
+mod ending;
+mod error;
+mod hooks;
+mod kernels;
+mod notices;
+mod users;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use admission::{Admission, RETRY_AFTER};
+pub use call::{Body, Call, Content as AnswerContent, Reply, ReplyBody, Target, Upload};
+pub use deploy::{Deploy, DeployReply};
+pub use error::{Error, Result};
+pub use hooks::RunQuery;
+pub use kernels::Kernels;
+use kernels::Wish;
+pub use users::IssuedToken;
+
+use crate::clock::SharedClock;
+use crate::config::Settings;
+use crate::kernel::Executor;
+use crate::mail::Mailer;
+use crate::random::SharedRandom;
+pub use crate::response::Accept;
+use crate::store::{Database, Files};
+use crate::templates::Templates;
+
+/// The parts that `app` puts together.
+#[expect(missing_debug_implementations, reason = "moved into a `Service` at once, which has one")]
+pub struct Parts {
+    pub settings: Settings,
+    pub public_url: String,
+    pub db: Database,
+    pub files: Files,
+    pub clock: SharedClock,
+    pub random: SharedRandom,
+    pub executor: Arc<dyn Executor>,
+    pub kernels: Kernels,
+    pub mailer: Mailer,
+    pub templates: Templates,
+    /// Where runs go on when their callers are gone.
+    pub runtime: Handle,
+}
+
+/// nbhook, behind its interfaces.
+pub struct Service {
+    settings: Settings,
+    public_url: String,
+    db: Database,
+    files: Files,
+    clock: SharedClock,
+    random: SharedRandom,
+    executor: Arc<dyn Executor>,
+    kernels: Kernels,
+    mailer: Mailer,
+    templates: Templates,
+    runtime: Handle,
+    admission: Arc<Admission>,
+    runs: TaskTracker,
+    draining: AtomicBool,
+    interrupt: CancellationToken,
+    notices: Notify,
+    folders: Semaphore,
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Service {
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let kernel = &parts.settings.kernel;
+        Arc::new(Self {
+            admission: Admission::new(kernel.limit, kernel.queue),
+            settings: parts.settings,
+            public_url: parts.public_url,
+            db: parts.db,
+            files: parts.files,
+            clock: parts.clock,
+            random: parts.random,
+            executor: parts.executor,
+            kernels: parts.kernels,
+            mailer: parts.mailer,
+            templates: parts.templates,
+            runtime: parts.runtime,
+            runs: TaskTracker::new(),
+            draining: AtomicBool::new(false),
+            interrupt: CancellationToken::new(),
+            notices: Notify::new(),
+            folders: Semaphore::new(1),
+        })
+    }
+
+    /// The URL of a hook: whoever has it may call the hook.
+    #[must_use]
+    pub fn url(&self, hook: &crate::model::Hook) -> String {
+        format!("{}/hooks/{}", self.public_url, hook.token.expose())
+    }
+
+    /// From now on calls are turned away; what is running goes on.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+        self.runs.close();
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Ends when the last run has ended. Call [`Self::drain`] first.
+    pub async fn drained(&self) {
+        self.runs.wait().await;
+    }
+
+    /// Kills the kernels of the runs that are left; their callers are told.
+    pub fn interrupt_runs(&self) {
+        self.interrupt.cancel();
+    }
+
+    /// The turn to make or remove a hook's folder: a deletion must not take away what a deploy has just put there.
+    async fn change_folders(&self) -> Result<SemaphorePermit<'_>> {
+        self.folders.acquire().await.map_err(|error| Error::Internal(error.to_string()))
+    }
+
+    /// Largest request body, in bytes.
+    pub fn body_limit(&self) -> usize {
+        self.settings.body_limit
+    }
+
+    /// A file for an upload, removed if nobody takes it.
+    pub async fn upload(&self) -> Result<tempfile::NamedTempFile> {
+        on_disk(&self.files, Files::upload).await
+    }
+
+    /// Whether calls can be served.
+    pub async fn is_ready(&self) -> bool {
+        !self.is_draining() && self.db.ping().await.is_ok()
+    }
+
+    /// Runs that were admitted and have not ended.
+    pub fn runs_in_progress(&self) -> usize {
+        self.admission.admitted()
+    }
+
+    /// Marks what a stopped server left running, and ends the processes that it left behind.
+    pub async fn recover(&self) -> Result<()> {
+        let runs = self.db.interrupt_unfinished_runs(self.clock.now()).await?;
+        if !runs.is_empty() {
+            tracing::warn!(
+                runs = runs.len(),
+                "the last server stopped in the middle of runs; they are marked interrupted"
+            );
+            tokio::task::spawn_blocking(move || crate::kernel::process::kill_orphans(&runs)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Does blocking work on files away from the async threads.
+async fn on_disk<T, E>(files: &Files, work: impl FnOnce(&Files) -> Result<T, E> + Send + 'static) -> Result<T>
+where
+    T: Send + 'static,
+    E: Into<Error> + Send + 'static,
+{
+    let files = files.clone();
+    tokio::task::spawn_blocking(move || work(&files)).await?.map_err(Into::into)
+}

@@ -1,0 +1,286 @@
+//! Hooks and their versions.
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use sqlx::{Sqlite, Transaction};
+
+use super::{Database, from_json, millis, parse, row, time, to_json};
+use crate::model::{Histo, Hook, HookId, HookParams, HookPath, HookToken, Owner, Page, UserId, Version};
+use crate::store::{Result, StoreError};
+
+/// A notebook about to become a version.
+#[derive(Debug)]
+pub struct NewDeploy<'a> {
+    pub owner: UserId,
+    pub owner_name: &'a Owner,
+    pub path: &'a HookPath,
+    /// Used if the path has no hook yet.
+    pub token: HookToken,
+    pub params: &'a HookParams,
+    /// Size of the notebook in bytes.
+    pub size: u64,
+    pub python: Option<&'a Path>,
+    pub now: DateTime<Utc>,
+}
+
+/// What a deploy did.
+#[derive(Debug)]
+pub struct Deployed {
+    pub hook: Hook,
+    pub is_new: bool,
+}
+
+row! {
+    struct HookRow {
+        id: String,
+        owner_id: String,
+        owner_name: String,
+        path: String,
+        token: String,
+        histo: String,
+        params: String,
+        created_at: i64,
+        updated_at: i64,
+    }
+}
+
+impl TryFrom<HookRow> for Hook {
+    type Error = StoreError;
+
+    fn try_from(row: HookRow) -> Result<Self> {
+        Ok(Self {
+            id: parse(&row.id)?,
+            owner: parse(&row.owner_id)?,
+            owner_name: parse(&row.owner_name)?,
+            path: HookPath::parse(&row.path).map_err(|error| StoreError::Corrupt(error.to_string()))?,
+            token: parse(&row.token)?,
+            histo: parse(&row.histo)?,
+            params: from_json(&row.params)?,
+            created_at: time(row.created_at)?,
+            updated_at: time(row.updated_at)?,
+        })
+    }
+}
+
+row! {
+    struct VersionRow {
+        histo: String,
+        size: i64,
+        python: Option<String>,
+        created_at: i64,
+        live: bool,
+    }
+}
+
+impl TryFrom<VersionRow> for Version {
+    type Error = StoreError;
+
+    fn try_from(row: VersionRow) -> Result<Self> {
+        Ok(Self {
+            histo: parse(&row.histo)?,
+            size: row.size.unsigned_abs(),
+            python: row.python.map(PathBuf::from),
+            live: row.live,
+            created_at: time(row.created_at)?,
+        })
+    }
+}
+
+impl Database {
+    /// Makes a new version of the hook at `path`, and the hook if there is none.
+    ///
+    /// `place` puts the files of the version where its histo says; it is called inside the transaction, so that a version is
+    /// seen exactly when its files are there.
+    pub async fn deploy<F>(&self, new: NewDeploy<'_>, place: impl FnOnce(Histo) -> F + Send) -> Result<Deployed>
+    where
+        F: Future<Output = Result<()>> + Send,
+    {
+        let mut tx = self.write().await?;
+        let existing: Option<String> =
+            sqlx::query_scalar("SELECT id FROM hooks WHERE owner_id = $1 AND path = $2 AND deleted_at IS NULL")
+                .bind(new.owner.to_string())
+                .bind(new.path.as_str())
+                .fetch_optional(&mut *tx)
+                .await?;
+        let (id, is_new) = match &existing {
+            Some(id) => (parse(id)?, false),
+            None => (HookId::new(), true),
+        };
+        let last: Option<String> = sqlx::query_scalar("SELECT MAX(histo) FROM versions WHERE hook_id = $1")
+            .bind(id.to_string())
+            .fetch_one(&mut *tx)
+            .await?;
+        let last = last.as_deref().map(parse).transpose()?;
+        let histo = Histo::next(new.now, last.as_ref());
+        write_hook(&mut tx, id, &histo, &new, is_new).await?;
+        sqlx::query("INSERT INTO versions (hook_id, histo, size, python, created_at) VALUES ($1, $2, $3, $4, $5)")
+            .bind(id.to_string())
+            .bind(histo.as_str())
+            .bind(i64::try_from(new.size).unwrap_or(i64::MAX))
+            .bind(new.python.map(|path| path.to_string_lossy().into_owned()))
+            .bind(millis(new.now))
+            .execute(&mut *tx)
+            .await?;
+        place(histo).await?;
+        tx.commit().await?;
+        let hook = self.hook(id).await?.ok_or_else(|| StoreError::Corrupt("deployed hook vanished".to_owned()))?;
+        Ok(Deployed { hook, is_new })
+    }
+
+    pub async fn hook(&self, id: HookId) -> Result<Option<Hook>> {
+        let row: Option<HookRow> = sqlx::query_as(
+            "SELECT h.*, u.name AS owner_name FROM hooks h JOIN users u ON u.id = h.owner_id
+             WHERE h.id = $1 AND h.deleted_at IS NULL",
+        )
+        .bind(id.to_string())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(Hook::try_from).transpose()
+    }
+
+    /// The path of a hook, deleted or not.
+    pub async fn hook_path(&self, id: HookId) -> Result<Option<HookPath>> {
+        let path: Option<String> = sqlx::query_scalar("SELECT path FROM hooks WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(&self.pool)
+            .await?;
+        path.map(|path| HookPath::parse(&path).map_err(|error| StoreError::Corrupt(error.to_string()))).transpose()
+    }
+
+    pub async fn hook_by_token(&self, token: &HookToken) -> Result<Option<Hook>> {
+        let row: Option<HookRow> = sqlx::query_as(
+            "SELECT h.*, u.name AS owner_name FROM hooks h JOIN users u ON u.id = h.owner_id
+             WHERE h.token = $1 AND h.deleted_at IS NULL",
+        )
+        .bind(token.expose())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(Hook::try_from).transpose()
+    }
+
+    /// Hooks of one owner or of all, newest first; only the one at `path` if given.
+    pub async fn hooks(&self, owner: Option<UserId>, path: Option<&HookPath>, page: Page) -> Result<Vec<Hook>> {
+        let rows: Vec<HookRow> = sqlx::query_as(
+            "SELECT h.*, u.name AS owner_name FROM hooks h JOIN users u ON u.id = h.owner_id
+             WHERE h.deleted_at IS NULL AND ($1 IS NULL OR h.owner_id = $1) AND ($2 IS NULL OR h.path = $2)
+             ORDER BY h.id DESC LIMIT $3 OFFSET $4",
+        )
+        .bind(owner.map(|owner| owner.to_string()))
+        .bind(path.map(HookPath::as_str))
+        .bind(page.limit)
+        .bind(page.offset)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(Hook::try_from).collect()
+    }
+
+    pub async fn set_hook_params(&self, id: HookId, params: &HookParams, now: DateTime<Utc>) -> Result<()> {
+        sqlx::query("UPDATE hooks SET params = $2, updated_at = $3 WHERE id = $1 AND deleted_at IS NULL")
+            .bind(id.to_string())
+            .bind(to_json(params)?)
+            .bind(millis(now))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Makes an existing version the live one; says whether there is such a version.
+    pub async fn promote(&self, id: HookId, histo: &Histo, now: DateTime<Utc>) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE hooks SET histo = $2, updated_at = $3 WHERE id = $1 AND deleted_at IS NULL
+             AND EXISTS (SELECT 1 FROM versions WHERE hook_id = $1 AND histo = $2)",
+        )
+        .bind(id.to_string())
+        .bind(histo.as_str())
+        .bind(millis(now))
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Takes the hook's URL away at once. Its versions go too; its runs stay on record, without output if `outputs` go.
+    pub async fn delete_hook(&self, id: HookId, outputs: bool, now: DateTime<Utc>) -> Result<bool> {
+        let mut tx = self.write().await?;
+        let done = sqlx::query("UPDATE hooks SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL")
+            .bind(id.to_string())
+            .bind(millis(now))
+            .execute(&mut *tx)
+            .await?;
+        if outputs {
+            sqlx::query("UPDATE runs SET output_size = NULL WHERE hook_id = $1")
+                .bind(id.to_string())
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query("DELETE FROM versions WHERE hook_id = $1").bind(id.to_string()).execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    pub async fn version(&self, id: HookId, histo: &Histo) -> Result<Option<Version>> {
+        let row: Option<VersionRow> = sqlx::query_as(
+            "SELECT v.histo, v.size, v.python, v.created_at, v.histo = h.histo AS live
+             FROM versions v JOIN hooks h ON h.id = v.hook_id WHERE v.hook_id = $1 AND v.histo = $2",
+        )
+        .bind(id.to_string())
+        .bind(histo.as_str())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(Version::try_from).transpose()
+    }
+
+    /// Versions of a hook, newest first.
+    pub async fn versions(&self, id: HookId, page: Page) -> Result<Vec<Version>> {
+        let rows: Vec<VersionRow> = sqlx::query_as(
+            "SELECT v.histo, v.size, v.python, v.created_at, v.histo = h.histo AS live
+             FROM versions v JOIN hooks h ON h.id = v.hook_id WHERE v.hook_id = $1
+             ORDER BY v.histo DESC LIMIT $2 OFFSET $3",
+        )
+        .bind(id.to_string())
+        .bind(page.limit)
+        .bind(page.offset)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(Version::try_from).collect()
+    }
+
+    /// Removes one previous version (or all of them) from the record, never the live one; gives what was removed.
+    pub async fn clear_versions(&self, id: HookId, histo: Option<&Histo>) -> Result<Vec<Histo>> {
+        let removed: Vec<String> = sqlx::query_scalar(
+            "DELETE FROM versions WHERE hook_id = $1 AND ($2 IS NULL OR histo = $2)
+             AND histo <> (SELECT histo FROM hooks WHERE id = $1) RETURNING histo",
+        )
+        .bind(id.to_string())
+        .bind(histo.map(Histo::as_str))
+        .fetch_all(&self.pool)
+        .await?;
+        removed.iter().map(|histo| parse(histo)).collect()
+    }
+}
+
+async fn write_hook(
+    tx: &mut Transaction<'static, Sqlite>,
+    id: HookId,
+    histo: &Histo,
+    new: &NewDeploy<'_>,
+    is_new: bool,
+) -> Result<()> {
+    let params = to_json(new.params)?;
+    let query = if is_new {
+        sqlx::query(
+            "INSERT INTO hooks (id, histo, params, updated_at, owner_id, path, token, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $4)",
+        )
+    } else {
+        sqlx::query("UPDATE hooks SET histo = $2, params = $3, updated_at = $4 WHERE id = $1")
+    };
+    let query = query.bind(id.to_string()).bind(histo.as_str()).bind(params).bind(millis(new.now));
+    let query = if is_new {
+        query.bind(new.owner.to_string()).bind(new.path.as_str()).bind(new.token.expose().to_owned())
+    } else {
+        query
+    };
+    query.execute(&mut **tx).await?;
+    Ok(())
+}

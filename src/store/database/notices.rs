@@ -1,0 +1,177 @@
+//! Mails about runs that are to be sent: an outbox, written in the transaction that ends a run.
+//!
+//! The first run of a burst is told of at once; those that follow within [`QUIET`] add to the count of one further mail.
+
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::{Sqlite, Transaction};
+
+use super::{Database, from_json, millis, parse, row, time, to_json};
+use crate::model::{EmailAddress, HookId, RunId};
+use crate::store::{Result, StoreError};
+
+/// Shortest time between two mails of one hook about the same kind of event.
+const QUIET: Duration = Duration::minutes(5);
+
+/// What a mail tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeEvent {
+    RunFailed,
+    RunSucceeded,
+}
+
+impl NoticeEvent {
+    /// Also the name of its templates' folder.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RunFailed => "run_failed",
+            Self::RunSucceeded => "run_succeeded",
+        }
+    }
+}
+
+/// A run that someone wants to be told of.
+#[derive(Debug, Clone)]
+pub struct NewNotice {
+    pub hook: HookId,
+    pub event: NoticeEvent,
+    pub recipients: Vec<EmailAddress>,
+}
+
+/// A mail that is due.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    pub id: String,
+    pub event: NoticeEvent,
+    pub recipients: Vec<EmailAddress>,
+    /// The latest of the runs it stands for.
+    pub run: RunId,
+    /// How many runs it stands for.
+    pub count: i64,
+    /// When the first of them ended.
+    pub first_at: DateTime<Utc>,
+    /// How often sending was tried, this time included.
+    pub attempts: i64,
+}
+
+row! {
+    struct NoticeRow {
+        id: String,
+        event: String,
+        recipients: String,
+        run_id: String,
+        count: i64,
+        first_at: i64,
+        attempts: i64,
+    }
+}
+
+impl TryFrom<NoticeRow> for Notice {
+    type Error = StoreError;
+
+    fn try_from(row: NoticeRow) -> Result<Self> {
+        let addresses: Vec<String> = from_json(&row.recipients)?;
+        let event = if row.event == "run_failed" { NoticeEvent::RunFailed } else { NoticeEvent::RunSucceeded };
+        Ok(Self {
+            id: row.id,
+            event,
+            recipients: addresses
+                .into_iter()
+                .map(|address| EmailAddress::try_from(address).map_err(StoreError::Corrupt))
+                .collect::<Result<_>>()?,
+            run: parse(&row.run_id)?,
+            count: row.count,
+            first_at: time(row.first_at)?,
+            attempts: row.attempts,
+        })
+    }
+}
+
+pub(super) async fn add(
+    tx: &mut Transaction<'static, Sqlite>,
+    notice: &NewNotice,
+    run: RunId,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let recipients = to_json(&notice.recipients)?;
+    let added = sqlx::query(
+        "UPDATE notices SET count = count + 1, run_id = $3, recipients = $4
+         WHERE hook_id = $1 AND event = $2 AND claimed_at IS NULL",
+    )
+    .bind(notice.hook.to_string())
+    .bind(notice.event.as_str())
+    .bind(run.to_string())
+    .bind(&recipients)
+    .execute(&mut **tx)
+    .await?;
+    if added.rows_affected() > 0 {
+        return Ok(());
+    }
+    let last: Option<i64> = sqlx::query_scalar("SELECT MAX(claimed_at) FROM notices WHERE hook_id = $1 AND event = $2")
+        .bind(notice.hook.to_string())
+        .bind(notice.event.as_str())
+        .fetch_one(&mut **tx)
+        .await?;
+    let due = last.map_or(millis(now), |last| millis(now).max(last + QUIET.num_milliseconds()));
+    sqlx::query(
+        "INSERT INTO notices (id, hook_id, event, recipients, run_id, count, first_at, due_at)
+         VALUES ($1, $2, $3, $4, $5, 1, $6, $7)",
+    )
+    .bind(uuid::Uuid::now_v7().to_string())
+    .bind(notice.hook.to_string())
+    .bind(notice.event.as_str())
+    .bind(recipients)
+    .bind(run.to_string())
+    .bind(millis(now))
+    .bind(due)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+impl Database {
+    /// Takes the next mail that is due. Nothing is added to it any more, so what is sent tells the whole count.
+    ///
+    /// There is one sender per data folder, so a claim needs no lease: a mail whose sender was killed is due again.
+    pub async fn claim_notice(&self, now: DateTime<Utc>) -> Result<Option<Notice>> {
+        let row: Option<NoticeRow> = sqlx::query_as(
+            "UPDATE notices SET attempts = attempts + 1, claimed_at = COALESCE(claimed_at, $1)
+             WHERE id = (SELECT id FROM notices WHERE finished_at IS NULL AND due_at <= $1 ORDER BY due_at LIMIT 1)
+             RETURNING id, event, recipients, run_id, count, first_at, attempts",
+        )
+        .bind(millis(now))
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(Notice::try_from).transpose()
+    }
+
+    /// When the next mail is due.
+    pub async fn next_notice_due(&self) -> Result<Option<DateTime<Utc>>> {
+        let due: Option<i64> = sqlx::query_scalar("SELECT MIN(due_at) FROM notices WHERE finished_at IS NULL")
+            .fetch_one(&self.pool)
+            .await?;
+        due.map(time).transpose()
+    }
+
+    /// The mail was sent, or given up because of `failure`.
+    pub async fn finish_notice(&self, id: &str, failure: Option<&str>, now: DateTime<Utc>) -> Result<()> {
+        sqlx::query("UPDATE notices SET finished_at = $2, failure = $3 WHERE id = $1")
+            .bind(id)
+            .bind(millis(now))
+            .bind(failure)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    pub async fn retry_notice(&self, id: &str, due: DateTime<Utc>) -> Result<()> {
+        sqlx::query("UPDATE notices SET due_at = $2 WHERE id = $1")
+            .bind(id)
+            .bind(millis(due))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,255 @@
+//! The data folder on disk.
+//!
+//! ```text
+//! <data>/<owner>/<path>/<histo>/notebook.ipynb        a version, as deployed
+//! <data>/<owner>/<path>/<histo>/dependencies/…
+//! <data>/<owner>/<path>/outputs/<histo>.ipynb         what a run left
+//! <data>/<owner>/<path>/workdir/                      of hooks with a persistent working directory
+//! <data>/admin.token
+//! <data>/.nbhook/                                     the server's own: lock, database, kernel environment, scratch, mail
+//! ```
+//!
+//! Blocking: callers on async threads go through `spawn_blocking`.
+
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::{Result, StoreError};
+use crate::model::{Histo, Hook, HookPath, Owner, RelativePath};
+
+/// A new version's files: the notebook, and its dependencies by their path relative to it.
+#[derive(Debug)]
+pub struct VersionFiles<'a> {
+    pub notebook: &'a [u8],
+    pub dependencies: &'a [(RelativePath, Vec<u8>)],
+}
+
+/// The data folder.
+#[derive(Debug, Clone)]
+pub struct Files {
+    data: PathBuf,
+}
+
+/// A directory that is removed when this is dropped.
+pub type Scratch = TempDir;
+
+/// Held while a server uses the data folder; the operating system lets go of it when the process ends, however it ends.
+#[derive(Debug)]
+pub struct DataLock(#[expect(dead_code, reason = "held, never read")] File);
+
+impl Files {
+    /// Opens the data folder, making it if need be, and removes what a killed server left in its scratch folder.
+    pub fn open(data: &Path) -> Result<(Self, DataLock)> {
+        let own = data.join(".nbhook");
+        fs::create_dir_all(&own).map_err(at(data))?;
+        // The database holds the hooks' tokens.
+        fs::set_permissions(&own, Permissions::from_mode(0o700)).map_err(at(&own))?;
+        // Kernels run in other directories, so every path has to be absolute.
+        let files = Self { data: data.canonicalize().map_err(at(data))? };
+        let lock = files.lock()?;
+        match fs::remove_dir_all(files.scratch_root()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&files.scratch_root())(error)),
+            _ => {}
+        }
+        fs::create_dir_all(files.scratch_root()).map_err(at(&files.scratch_root()))?;
+        Ok((files, lock))
+    }
+
+    fn lock(&self) -> Result<DataLock> {
+        let path = self.own("lock");
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(at(&path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(DataLock(file)),
+            Err(TryLockError::WouldBlock) => Err(StoreError::InUse(self.data.clone())),
+            Err(TryLockError::Error(error)) => Err(at(&path)(error)),
+        }
+    }
+
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// A place of the server's own, e.g. `nbhook.db`.
+    pub fn own(&self, name: &str) -> PathBuf {
+        self.data.join(".nbhook").join(name)
+    }
+
+    pub fn own_folder(&self) -> PathBuf {
+        self.data.join(".nbhook")
+    }
+
+    fn scratch_root(&self) -> PathBuf {
+        self.own("scratch")
+    }
+
+    /// A new, private, empty directory for one run.
+    pub fn scratch(&self) -> Result<Scratch> {
+        let root = self.scratch_root();
+        tempfile::Builder::new().prefix("run-").tempdir_in(&root).map_err(at(&root))
+    }
+
+    /// A file for something that is being uploaded, on the same file system as the runs' directories.
+    pub fn upload(&self) -> Result<tempfile::NamedTempFile> {
+        let root = self.scratch_root();
+        tempfile::NamedTempFile::new_in(&root).map_err(at(&root))
+    }
+
+    fn hook_folder(&self, owner: &Owner, path: &HookPath) -> PathBuf {
+        self.data.join(owner.as_str()).join(path.as_path())
+    }
+
+    fn of(&self, hook: &Hook) -> PathBuf {
+        self.hook_folder(&hook.owner_name, &hook.path)
+    }
+
+    /// Writes a version's files beside their final place, durably; [`Staged::place`] then moves them there in one step.
+    pub fn stage(&self, files: &VersionFiles<'_>) -> Result<Staged> {
+        let folder = self.scratch()?;
+        write_durably(&folder.path().join("notebook.ipynb"), files.notebook)?;
+        for (path, content) in files.dependencies {
+            let target = folder.path().join("dependencies").join(path.as_path());
+            let parent = target.parent().unwrap_or(folder.path());
+            fs::create_dir_all(parent).map_err(at(parent))?;
+            write_durably(&target, content)?;
+        }
+        Ok(Staged { folder, files: self.clone() })
+    }
+
+    pub fn notebook(&self, hook: &Hook, histo: &Histo) -> Result<Vec<u8>> {
+        let path = self.of(hook).join(histo.as_str()).join("notebook.ipynb");
+        fs::read(&path).map_err(at(&path))
+    }
+
+    /// Copies a version's dependencies into a run's directory.
+    pub fn copy_dependencies(&self, hook: &Hook, histo: &Histo, target: &Path) -> Result<()> {
+        let source = self.of(hook).join(histo.as_str()).join("dependencies");
+        if source.exists() { copy_tree(&source, target) } else { Ok(()) }
+    }
+
+    /// The directory that a hook's runs share, if it is set up so.
+    pub fn persistent_workdir(&self, hook: &Hook) -> Result<PathBuf> {
+        let path = self.of(hook).join("workdir");
+        fs::create_dir_all(&path).map_err(at(&path))?;
+        Ok(path)
+    }
+
+    /// Keeps what a run left. Fails with a `NotFound` file error once the hook's folder is gone.
+    pub fn save_output(&self, hook: &Hook, histo: &Histo, notebook: &[u8]) -> Result<()> {
+        let folder = self.of(hook).join("outputs");
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at(&folder)(error)),
+            _ => {}
+        }
+        self.write(&folder.join(format!("{histo}.ipynb")), notebook)
+    }
+
+    /// Writes a file of the data folder as [`write_atomic`] does; what a killed server leaves half-written is in its scratch
+    /// folder, which the next start empties.
+    pub fn write(&self, path: &Path, content: &[u8]) -> Result<()> {
+        write_atomic(path, content, &self.scratch_root())
+    }
+
+    /// The output of a run, if it is (still) there.
+    pub fn output(&self, hook: &Hook, histo: &Histo) -> Result<Option<Vec<u8>>> {
+        let path = self.of(hook).join("outputs").join(format!("{histo}.ipynb"));
+        match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some).map_err(at(&path)),
+        }
+    }
+
+    pub fn remove_versions(&self, hook: &Hook, histos: &[Histo]) -> Result<()> {
+        histos.iter().try_for_each(|histo| gone(&self.of(hook).join(histo.as_str()), |path| fs::remove_dir_all(path)))
+    }
+
+    pub fn remove_outputs(&self, hook: &Hook, histos: &[Histo]) -> Result<()> {
+        let folder = self.of(hook).join("outputs");
+        histos.iter().try_for_each(|histo| gone(&folder.join(format!("{histo}.ipynb")), |path| fs::remove_file(path)))
+    }
+
+    /// Removes everything of a hook, and the folders above it that this leaves empty.
+    pub fn remove_hook(&self, hook: &Hook) -> Result<()> {
+        let folder = self.of(hook);
+        gone(&folder, |path| fs::remove_dir_all(path))?;
+        let owner = self.data.join(hook.owner_name.as_str());
+        for parent in folder.ancestors().skip(1).take_while(|parent| parent.starts_with(&owner)) {
+            if fs::remove_dir(parent).is_err() {
+                break; // not empty: another hook's
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A version's files, written but not yet in their place; removed if dropped.
+#[derive(Debug)]
+pub struct Staged {
+    folder: TempDir,
+    files: Files,
+}
+
+impl Staged {
+    pub fn place(self, owner: &Owner, path: &HookPath, histo: &Histo) -> Result<()> {
+        let parent = self.files.hook_folder(owner, path);
+        fs::create_dir_all(&parent).map_err(at(&parent))?;
+        let target = parent.join(histo.as_str());
+        let staged = self.folder.keep();
+        if let Err(error) = fs::rename(&staged, &target) {
+            drop(fs::remove_dir_all(&staged));
+            return Err(at(&target)(error));
+        }
+        sync_folder(&parent)
+    }
+}
+
+/// Writes `content` so that `path` holds either what it held before or all of it, whatever happens meanwhile, readable by this
+/// user only. `temporary` is a folder on the same file system, for the file while it is being written.
+pub fn write_atomic(path: &Path, content: &[u8], temporary: &Path) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(temporary).map_err(at(path))?;
+    file.write_all(content).map_err(at(path))?;
+    file.as_file().sync_all().map_err(at(path))?;
+    file.persist(path).map_err(|error| at(path)(error.error))?;
+    sync_folder(folder)
+}
+
+fn write_durably(path: &Path, content: &[u8]) -> Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(at(path))?;
+    file.write_all(content).and_then(|()| file.sync_all()).map_err(at(path))
+}
+
+fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(at(folder))
+}
+
+fn copy_tree(source: &Path, target: &Path) -> Result<()> {
+    fs::create_dir_all(target).map_err(at(target))?;
+    for entry in fs::read_dir(source).map_err(at(source))? {
+        let entry = entry.map_err(at(source))?;
+        let (from, to) = (entry.path(), target.join(entry.file_name()));
+        if entry.file_type().map_err(at(&from))?.is_dir() {
+            copy_tree(&from, &to)?;
+        } else {
+            fs::copy(&from, &to).map_err(at(&from))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes `path`; that it is gone already is fine.
+fn gone(path: &Path, remove: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
+    match remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Says which file an I/O error is about.
+fn at(path: &Path) -> impl Fn(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError::File { path: path.clone(), source }
+}

@@ -1,0 +1,54 @@
+//! What goes on in the background: sending mails.
+//!
+//! Decides only when; what is done is a use case of `service`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::SharedClock;
+use crate::service::Service;
+
+/// Longest time between two looks: mails that were due while the clock was set are not forgotten.
+const LOOK: Duration = Duration::from_mins(1);
+
+/// The background tasks of a server.
+#[derive(Debug)]
+pub struct Worker {
+    stop: CancellationToken,
+    notices: JoinHandle<()>,
+}
+
+impl Worker {
+    #[must_use]
+    pub fn start(service: Arc<Service>, clock: SharedClock) -> Self {
+        let stop = CancellationToken::new();
+        let notices = tokio::spawn(send_notices(service, clock, stop.clone()));
+        Self { stop, notices }
+    }
+
+    /// Ends what is going on, after the mail that is being sent.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        let _ = self.notices.await; // a panic in it was logged by the runtime's hook
+    }
+}
+
+async fn send_notices(service: Arc<Service>, clock: SharedClock, stop: CancellationToken) {
+    loop {
+        let wait = match service.send_notices().await {
+            Ok(due) => due.map_or(LOOK, |due| (due - clock.now()).to_std().unwrap_or_default().min(LOOK)),
+            Err(error) => {
+                tracing::error!(%error, "cannot look for mails to send");
+                LOOK
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = service.notice_queued() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}

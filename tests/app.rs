@@ -1,0 +1,184 @@
+//! The real server for a test: on a free port, with a data folder of its own, real kernels, and a clock that can be turned.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use nbhook::app::{App, Seams};
+use nbhook::clock::{MockClock, SharedClock, SystemClock};
+use nbhook::config::{Secret, Settings};
+use nbhook::kernel::environment::Requirements;
+use nbhook::random::SystemRandom;
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub(crate) const ADMIN: &str = "the-admins-token-of-this-test";
+
+/// A running server and a client for it. Removed with everything it made when dropped.
+pub(crate) struct TestApp {
+    pub(crate) url: String,
+    pub(crate) http: Client,
+    pub(crate) data: TempDir,
+    pub(crate) clock: Option<Arc<MockClock>>,
+    app: Option<App>,
+}
+
+/// The interpreter that has ipykernel and what the fixtures import; `./test` makes it.
+pub(crate) fn python() -> PathBuf {
+    let python = std::env::var_os("NBHOOK_TEST_PYTHON")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-venv/bin/python"), PathBuf::from);
+    assert!(python.exists(), "{} is missing: run ./test, which makes it", python.display());
+    python
+}
+
+/// A notebook of `fixtures/notebooks`, without the extension.
+pub(crate) fn fixture(name: &str) -> Value {
+    let path = format!("{}/fixtures/notebooks/{name}.ipynb", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_slice(&std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))).unwrap()
+}
+
+/// A Python notebook of these code cells.
+pub(crate) fn notebook(cells: &[&str]) -> Value {
+    let cell = |source: &&str| json!({"cell_type": "code", "execution_count": null, "metadata": {}, "outputs": [], "source": source});
+    json!({
+        "cells": cells.iter().map(cell).collect::<Vec<_>>(),
+        "metadata": {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}},
+        "nbformat": 4,
+        "nbformat_minor": 4,
+    })
+}
+
+/// Settings for a server of its own in `data`.
+pub(crate) fn settings(data: &Path) -> Settings {
+    let mut settings = Settings {
+        listen: ([127, 0, 0, 1], 0).into(),
+        data: data.to_owned(),
+        admin_token: Some(Secret::new(ADMIN)),
+        grace: 20,
+        ..Settings::default()
+    };
+    settings.kernel.python = python();
+    settings
+}
+
+impl TestApp {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// With other settings than the usual.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::launch(TempDir::new().unwrap(), None, change).await
+    }
+
+    /// With a clock that stands still at `start` until it is turned.
+    pub(crate) async fn start_at(start: DateTime<Utc>, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::launch(TempDir::new().unwrap(), Some(Arc::new(MockClock::at(start))), change).await
+    }
+
+    /// On the data folder of a server that was stopped.
+    pub(crate) async fn start_on(data: TempDir) -> Self {
+        Self::launch(data, None, |_| {}).await
+    }
+
+    async fn launch(data: TempDir, clock: Option<Arc<MockClock>>, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = settings(data.path());
+        change(&mut settings);
+        let shared: SharedClock = match &clock {
+            Some(clock) => clock.clone(),
+            None => Arc::new(SystemClock),
+        };
+        let seams = Seams { clock: shared, random: Arc::new(SystemRandom) };
+        let app = App::start(settings, Requirements::Kernel, seams, |_| {}).await.expect("the server starts");
+        let url = format!("http://{}", app.address());
+        Self { url, http: client(), data, clock, app: Some(app) }
+    }
+
+    pub(crate) fn app(&self) -> &App {
+        self.app.as_ref().expect("running")
+    }
+
+    /// Stops the server and gives its data folder, for the next one.
+    pub(crate) async fn stop(mut self) -> TempDir {
+        self.app.take().expect("running").stop().await;
+        std::mem::replace(&mut self.data, TempDir::new().unwrap())
+    }
+
+    /// A request of the API as the admin.
+    pub(crate) fn api(&self, method: Method, path: &str) -> RequestBuilder {
+        self.api_as(ADMIN, method, path)
+    }
+
+    pub(crate) fn api_as(&self, token: &str, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url)).bearer_auth(token)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        ok(self.api(Method::GET, path).send().await.unwrap()).await
+    }
+
+    /// Deploys as the admin; gives the hook as the server shows it.
+    pub(crate) async fn deploy(&self, path: &str, notebook: &Value, params: Value) -> Value {
+        self.deploy_as(ADMIN, path, notebook, params).await
+    }
+
+    pub(crate) async fn deploy_as(&self, token: &str, path: &str, notebook: &Value, params: Value) -> Value {
+        let body = json!({"path": path, "params": params, "notebook": notebook});
+        ok(self.api_as(token, Method::POST, "/v1/hooks").json(&body).send().await.unwrap()).await
+    }
+
+    /// Deploys a fixture under its own name.
+    pub(crate) async fn deploy_fixture(&self, name: &str, params: Value) -> Value {
+        self.deploy(&format!("{name}.ipynb"), &fixture(name), params).await
+    }
+
+    /// Calls a hook with GET.
+    pub(crate) async fn call(&self, hook: &Value, query: &[(&str, &str)]) -> Response {
+        self.http.get(url(hook)).query(query).send().await.unwrap()
+    }
+
+    /// A member, and their token.
+    pub(crate) async fn member(&self, name: &str) -> String {
+        let user = json!({"name": name, "role": "member"});
+        ok(self.api(Method::POST, "/v1/users").json(&user).send().await.unwrap()).await;
+        let token = json!({"name": "test", "user": name});
+        let issued = ok(self.api(Method::POST, "/v1/tokens").json(&token).send().await.unwrap()).await;
+        issued["token"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A client that follows no redirect and waits a minute at most.
+pub(crate) fn client() -> Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(Duration::from_secs(60))
+        .build()
+        .unwrap()
+}
+
+pub(crate) fn url(hook: &Value) -> &str {
+    hook["url"].as_str().expect("a hook has a URL")
+}
+
+/// The JSON of an answer that must be a success.
+pub(crate) async fn ok(response: Response) -> Value {
+    let status = response.status();
+    let body = response.text().await.unwrap();
+    assert!(status.is_success(), "{status}: {body}");
+    serde_json::from_str(&body).unwrap_or(Value::Null)
+}
+
+/// The problem of an answer that must have this status.
+pub(crate) async fn problem(response: Response, status: u16) -> Value {
+    let got = response.status().as_u16();
+    let media_type = response.headers()["content-type"].to_str().unwrap().to_owned();
+    let body = response.text().await.unwrap();
+    assert_eq!((got, media_type.as_str()), (status, "application/problem+json"), "{body}");
+    let problem: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(problem["status"], status);
+    problem
+}
