@@ -7,6 +7,7 @@ mod binary;
 mod crash;
 mod demo;
 mod hello;
+mod hostile;
 mod house;
 mod leaks;
 mod mail;
