@@ -38,7 +38,8 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) async fn run(self, ctx: &Context) -> Result<(), CliError> {
         let mut settings = self.options.settings()?;
-        settings.listen.set_port(0);
+        settings.listen = ([127, 0, 0, 1], 0).into();
+        settings.public_url = None; // the demo calls itself
         let data = settings.data.clone();
         let app = start(ctx, settings, Requirements::Demo).await?;
         let shown = show(ctx, &app, data).await;
@@ -85,9 +86,11 @@ async fn show(ctx: &Context, app: &App, data: PathBuf) -> Result<(), CliError> {
     if !status.is_success() {
         return Err(CliError::RunFailed(String::from_utf8_lossy(&answer).into_owned()));
     }
-    let file = data.join(ANSWER);
+    // Beside the hook's own folder, where no other hook can be.
+    let folder = data.join("admin/demo");
+    let file = folder.join(ANSWER);
     let saved = file.clone();
-    tokio::task::spawn_blocking(move || write_atomic(&saved, &answer, &data))
+    tokio::task::spawn_blocking(move || write_atomic(&saved, &answer, &folder))
         .await
         .map_err(|error| CliError::Failed(error.to_string()))?
         .map_err(|error| CliError::Failed(error.to_string()))?;

@@ -11,8 +11,8 @@ use super::serve::ServerOptions;
 use super::table::Table;
 use crate::app::check_mail;
 use crate::config::Settings;
+use crate::kernel::Kernelspecs;
 use crate::kernel::environment::Inspector;
-use crate::kernel::kernelspec;
 use crate::store::{Files, StoreError};
 
 /// Check the data folder, the kernel environment, kernelspecs and mail
@@ -149,9 +149,9 @@ async fn environment(python: &Path) -> Vec<Finding> {
 }
 
 async fn kernelspecs(python: PathBuf) -> Finding {
-    let names = tokio::task::spawn_blocking(move || kernelspec::names(&python)).await.unwrap_or_default();
-    let detail = if names.is_empty() { "none besides Python's own".to_owned() } else { names.join(", ") };
-    finding("kernelspecs", State::Good, detail)
+    let names =
+        tokio::task::spawn_blocking(move || Kernelspecs::new(&python, Path::new("")).names()).await.unwrap_or_default();
+    finding("kernelspecs", State::Good, names.join(", "))
 }
 
 fn mail(settings: &Settings) -> Finding {

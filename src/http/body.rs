@@ -202,9 +202,14 @@ async fn next_chunk(field: &mut Field, service: &Service) -> Result<Option<web::
     field.next().await.transpose().map_err(|error| bad_form(&error, service))
 }
 
+/// The name of a field, and of its file. Some clients write a file's name as RFC 5987 has it (`filename*`), which RFC 7578
+/// says they must not.
 fn names(field: &Field) -> (String, Option<String>) {
-    let filename = field.content_disposition().and_then(|disposition| disposition.get_filename());
-    (field.name().unwrap_or_default().to_owned(), filename.map(str::to_owned))
+    let filename = field.content_disposition().and_then(|disposition| {
+        let extended = || disposition.get_filename_ext().map(|name| String::from_utf8_lossy(&name.value).into_owned());
+        disposition.get_filename().map(str::to_owned).or_else(extended)
+    });
+    (field.name().unwrap_or_default().to_owned(), filename)
 }
 
 /// The last component of a file name: some clients send a whole path, with either slash.

@@ -75,7 +75,7 @@ impl Connection {
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(dir.path().join(CONNECTION_FILE))?;
         file.lock()?;
         file.write_all(content.to_string().as_bytes())?;
-        let codec = Codec::new(key.as_bytes(), uuid::Uuid::new_v4().to_string(), clock);
+        let codec = Codec::new(key.as_bytes(), uuid::Uuid::new_v4().to_string(), clock).map_err(io::Error::other)?;
         Ok(Self { dir, _in_use: file, codec })
     }
 

@@ -8,6 +8,7 @@ mod deploy;
 mod ending;
 mod error;
 mod hooks;
+mod keep;
 mod kernels;
 mod notices;
 mod users;
@@ -17,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -74,6 +75,8 @@ pub struct Service {
     draining: AtomicBool,
     interrupt: CancellationToken,
     notices: Notify,
+    /// The turn to make or remove the folder of a hook.
+    folders: Semaphore,
     /// Leave to send mails.
     sender: Semaphore,
 }
@@ -105,6 +108,7 @@ impl Service {
             draining: AtomicBool::new(false),
             interrupt: CancellationToken::new(),
             notices: Notify::new(),
+            folders: Semaphore::new(1),
             sender: Semaphore::new(1),
         })
     }
@@ -133,6 +137,11 @@ impl Service {
     /// Kills the kernels of the runs that are left; their callers are told.
     pub fn interrupt_runs(&self) {
         self.interrupt.cancel();
+    }
+
+    /// The turn to make or remove a hook's folder: a deletion must not take away what a deploy has just put there.
+    async fn change_folders(&self) -> Result<SemaphorePermit<'_>> {
+        self.folders.acquire().await.map_err(|error| Error::Internal(error.to_string()))
     }
 
     /// Largest request body, in bytes.

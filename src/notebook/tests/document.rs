@@ -153,3 +153,26 @@ fn outputs_are_stripped_and_recorded() {
     assert_eq!(notebook.as_value()["metadata"]["language_info"]["version"], "3");
     Notebook::parse(&notebook.to_vec()).unwrap();
 }
+
+/// The nbformat crate is an independent, strict reader: what we write, others can read.
+#[test]
+fn what_is_written_reads_elsewhere() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/notebooks");
+    let mut read = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "ipynb") {
+            continue;
+        }
+        let mut notebook = Notebook::parse(&std::fs::read(&path).unwrap()).unwrap();
+        let (index, ..) = notebook.code_cells()[0];
+        let outputs = vec![json!({ "output_type": "stream", "name": "stdout", "text": "hello\n" })];
+        let now = Some(Utc.with_ymd_and_hms(2025, 1, 2, 3, 4, 5).unwrap());
+        notebook.record(index, CellOutputs { execution_count: Some(1), outputs, started_at: now, finished_at: now });
+        let written = String::from_utf8(notebook.to_vec()).unwrap();
+        let parsed = nbformat::parse_notebook(&written).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(matches!(parsed, nbformat::Notebook::V4(_)), "{}", path.display());
+        read += 1;
+    }
+    assert!(read >= 20, "only {read} fixtures");
+}
