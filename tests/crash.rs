@@ -26,7 +26,7 @@ fn nothing_is_half_written(data: &Path) {
     assert_eq!(count(data.join(".nbhook/scratch")), 0);
     for file in files(data) {
         let name = file.file_name().unwrap().to_str().unwrap();
-        if name.ends_with(".ipynb") {
+        if file.extension().is_some_and(|extension| extension == "ipynb") {
             let notebook: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).expect(name);
             assert_eq!(notebook["nbformat"], 4, "{name}");
         }

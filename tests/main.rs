@@ -8,6 +8,7 @@ mod crash;
 mod demo;
 mod deploying;
 mod hello;
+mod hostile;
 mod house;
 mod leaks;
 mod mail;

@@ -39,7 +39,10 @@ impl ListQuery {
         T::Err: std::fmt::Display,
     {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let value = text.parse::<T>().map_err(|error| Invalid::new(name, error.to_string()))?;
+        let value = text.parse::<T>().map_err(|error| {
+            let told = error.to_string();
+            Invalid::new(name, told.strip_prefix(&format!("{name}: ")).unwrap_or(&told))
+        })?;
         self.filters.insert(name.to_owned(), value.to_string().into());
         Ok(Some(value))
     }
