@@ -8,6 +8,7 @@ mod deploying;
 mod hello;
 mod house;
 mod owners;
+mod python_client;
 mod refusals;
 mod secrets;
 mod versions;
