@@ -78,6 +78,11 @@ impl TestApp {
         Self::launch(TempDir::new().unwrap(), Some(Arc::new(MockClock::at(start))), change).await
     }
 
+    /// On the data folder of a server that was stopped, with a clock and settings as for [`Self::start_at`].
+    pub(crate) async fn start_again(data: TempDir, start: DateTime<Utc>, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::launch(data, Some(Arc::new(MockClock::at(start))), change).await
+    }
+
     /// On the data folder of a server that was stopped.
     pub(crate) async fn start_on(data: TempDir) -> Self {
         Self::launch(data, None, |_| {}).await

@@ -19,6 +19,7 @@ mod spawn;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod widgets;
 mod wire;
 
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ use serde_json::{Map, Value};
 
 use crate::model::RunId;
 
+pub use connection::remove_leftovers;
 pub use kernelspec::{KernelspecError, Kernelspecs, python_kernel};
 pub use spawn::SpawnExecutor;
 
@@ -107,6 +109,8 @@ pub struct Execution {
     /// One entry for every cell that was started, in order.
     pub cells: Vec<ExecutedCell>,
     pub outcome: Outcome,
+    /// What to save as the notebook's `metadata.widgets`, if it has widgets.
+    pub widgets: Option<Value>,
     /// The kernel's `language_info`, for the notebook's metadata.
     pub language_info: Option<Map<String, Value>>,
 }

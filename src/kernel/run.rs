@@ -50,7 +50,7 @@ pub(super) async fn run(kernel: &mut Kernel, job: &Job, clock: &SharedClock) -> 
             }
         }
     }
-    let outputs = run.collector.into_cells();
+    let (outputs, widgets) = run.collector.finish();
     let cells = times.into_iter().zip(outputs).map(|((index, started_at, finished_at), cell)| ExecutedCell {
         index,
         execution_count: cell.execution_count,
@@ -58,7 +58,7 @@ pub(super) async fn run(kernel: &mut Kernel, job: &Job, clock: &SharedClock) -> 
         started_at,
         finished_at,
     });
-    Execution { cells: cells.collect(), outcome, language_info: None }
+    Execution { cells: cells.collect(), outcome, widgets, language_info: None }
 }
 
 struct Run<'a> {
@@ -90,16 +90,21 @@ impl Run<'_> {
                     return Err(Stop::Died(exit));
                 }
             };
-            self.take(event, &mut exchange)?;
+            self.take(event, &mut exchange).await?;
         }
         self.collector.end_cell();
         Ok(exchange.reply.unwrap_or_default())
     }
 
-    fn take(&mut self, event: Event, exchange: &mut Exchange) -> Result<(), Stop> {
+    async fn take(&mut self, event: Event, exchange: &mut Exchange) -> Result<(), Stop> {
         match event {
             Event::Reply(reply) => exchange.replied(reply),
-            Event::Published(message) if exchange.owns(&message) => self.collector.message(message),
+            Event::Published(message) if exchange.owns(&message) => {
+                if let Some(update) = self.collector.message(message) {
+                    // A kernel that does not take it is dead or dying, which shows elsewhere.
+                    let _ = self.kernel.session.tell_widget(&update.parent_header, &update.content).await;
+                }
+            }
             Event::OutputTooLarge => return Err(Stop::OutputTooLarge),
             Event::Broken(reason) => return Err(Stop::Broken(reason)),
             // Of an earlier cell, say from a thread it left (nbclient does not keep it either), or the end of the
@@ -120,7 +125,7 @@ impl Run<'_> {
         let listen = async {
             while !exchange.is_over() {
                 let event = self.kernel.session.event().await;
-                if matches!(event, Event::Closed) || self.take(event, exchange).is_err() {
+                if matches!(event, Event::Closed) || self.take(event, exchange).await.is_err() {
                     return;
                 }
             }

@@ -164,6 +164,12 @@ impl Session {
         send(&mut self.control, request).await
     }
 
+    /// Tells the kernel what became of a widget; there is no reply.
+    pub(super) async fn tell_widget(&mut self, parent_header: &Value, content: &Value) -> Result<(), SessionError> {
+        let (_, message) = self.codec.encode("comm_msg", parent_header, content);
+        send(&mut self.shell, message).await
+    }
+
     async fn ask(&mut self, kind: &str, content: &Value) -> Result<Exchange, SessionError> {
         let (id, request) = self.codec.encode(kind, &json!({}), content);
         send(&mut self.shell, request).await?;

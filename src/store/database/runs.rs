@@ -181,15 +181,13 @@ impl Database {
         Ok(())
     }
 
-    /// Ends every run that a stopped server left unfinished; gives their ids.
-    pub async fn interrupt_unfinished_runs(&self, now: DateTime<Utc>) -> Result<Vec<RunId>> {
-        let ids: Vec<String> = sqlx::query_scalar(
-            "UPDATE runs SET state = 'interrupted', finished_at = $1 WHERE state IN ('queued', 'running') RETURNING id",
-        )
-        .bind(millis(now))
-        .fetch_all(&self.pool)
-        .await?;
-        ids.iter().map(|id| parse(id)).collect()
+    /// Every run that has not ended, and its hook.
+    pub async fn unfinished_runs(&self) -> Result<Vec<(RunId, HookId)>> {
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT id, hook_id FROM runs WHERE state IN ('queued', 'running') ORDER BY id")
+                .fetch_all(&self.pool)
+                .await?;
+        rows.iter().map(|(run, hook)| Ok((parse(run)?, parse(hook)?))).collect()
     }
 
     pub async fn run(&self, id: RunId) -> Result<Option<Run>> {
