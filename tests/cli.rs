@@ -286,8 +286,8 @@ async fn the_doctor_says_what_is_there_and_what_is_missing() {
     }
     assert_eq!(state(&findings, "mail").as_deref(), Some("note"));
     let (code, findings) = doctor(&data, Path::new("/nowhere/python")).await;
-    assert_eq!((code, state(&findings, "python").as_deref()), (1, Some("missing")), "{findings:?}");
+    assert_eq!((code, state(&findings, "python").as_deref()), (1, Some("problem")), "{findings:?}");
     write(&user.path("file"), b"");
     let (code, findings) = doctor(&user.path("file/data"), &here).await;
-    assert_eq!((code, state(&findings, "data folder").as_deref()), (1, Some("missing")), "{findings:?}");
+    assert_eq!((code, state(&findings, "data folder").as_deref()), (1, Some("problem")), "{findings:?}");
 }
