@@ -13,12 +13,12 @@ use crate::app::{ADMIN, TestApp, notebook, python, write};
 const HOOK: &str = "reports/Zahlen & Übersicht.ipynb";
 
 /// Somebody with a home folder and the `nbhook` binary.
-struct User {
-    home: TempDir,
+pub(crate) struct User {
+    pub(crate) home: TempDir,
 }
 
 /// What a command came to.
-struct Ran {
+pub(crate) struct Ran {
     code: i32,
     bytes: Vec<u8>,
     out: String,
@@ -27,7 +27,7 @@ struct Ran {
 
 impl Ran {
     /// Its standard output, if it succeeded.
-    fn good(self) -> String {
+    pub(crate) fn good(self) -> String {
         assert_eq!(self.code, 0, "{}\n{}", self.out, self.err);
         self.out
     }
@@ -46,7 +46,7 @@ impl Ran {
 }
 
 impl User {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { home: TempDir::new().unwrap() }
     }
 
@@ -54,7 +54,7 @@ impl User {
         self.home.path().join(name)
     }
 
-    async fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) async fn run(&self, args: &[&str]) -> Ran {
         self.run_with(args, "").await
     }
 
@@ -69,7 +69,7 @@ impl User {
         Ran { code: done.status.code().unwrap(), out: text(&done.stdout), err: text(&done.stderr), bytes: done.stdout }
     }
 
-    async fn log_in(&self, app: &TestApp, token: &str) {
+    pub(crate) async fn log_in(&self, app: &TestApp, token: &str) {
         let said = self.run_with(&["login", &app.url], &format!("{token}\n")).await.good();
         assert!(said.contains("logged in to") && !said.contains(token), "{said}");
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::app::{ADMIN, TestApp, fixture, notebook, ok, python, url, write};
+use crate::cli::User;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -33,6 +34,7 @@ async fn session(app: &TestApp, home: &Path, name: &str, cells: Option<&str>, en
 #[tokio::test(flavor = "multi_thread")]
 async fn every_function_of_the_client_does_what_it_says() {
     let app = TestApp::start().await;
+    app.member("bob").await;
     let home = TempDir::new().unwrap();
     let said = session(&app, home.path(), "work/session.ipynb", Some("manages_a_webhook"), &[]).await;
     assert!(said.contains("deployed work/Zahlen & Übersicht.ipynb as saved at"), "{said}");
@@ -53,17 +55,21 @@ async fn every_fixture_that_answers_does_so_through_the_client() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notebook_that_deploys_itself_does_so_only_in_front_of_a_person() {
     let app = TestApp::start().await;
-    let home = TempDir::new().unwrap();
-    let name = "work/süd/deploys itself.ipynb";
+    let user = User::new();
+    let (home, name) = (&user.home, "work/süd/deploys itself.ipynb");
     let file = home.path().join(name);
+    user.log_in(&app, ADMIN).await;
     write(&file, fixture("deploys_itself").to_string().as_bytes());
     // JupyterLab of today gives the whole path, older ones the path from where the server was started.
     for (session_name, expected) in [(file.to_str().unwrap(), 1), (name, 2), ("süd/deploys itself.ipynb", 3)] {
-        session(&app, home.path(), name, None, &[("JPY_SESSION_NAME", session_name)]).await;
+        // Server and token are those that `nbhook login` has kept.
+        let env = [("JPY_SESSION_NAME", session_name), ("NBHOOK_URL", ""), ("NBHOOK_TOKEN", "")];
+        session(&app, home.path(), name, None, &env).await;
         let hooks = app.get("/v1/hooks").await;
         assert_eq!(hooks["items"].as_array().unwrap().len(), 1, "{hooks}");
         let hook = &hooks["items"][0];
         assert_eq!((&hook["path"], &hook["params"]["inline"]), (&json!(name), &json!(true)));
+        assert_eq!(user.run(&["find", name]).await.good().trim(), url(hook), "the command line finds the same hook");
         assert_eq!(app.call(hook, &[("name", "Ann")]).await.text().await.unwrap(), "Hello, Ann!");
         let versions = app.get(&format!("/v1/hooks/{}/versions", hook["id"].as_str().unwrap())).await;
         assert_eq!(versions["items"].as_array().unwrap().len(), expected, "a run deployed it");

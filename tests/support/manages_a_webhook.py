@@ -107,6 +107,14 @@ _, said = quietly(webhook.add, NAME, dependencies="data", debug=True, params={"e
 shown, last = said.rsplit("deployed", 1)
 assert hook_token not in shown and hook_token in last and "hush" not in said and os.environ["NBHOOK_TOKEN"] not in said, said
 
+# %% user= is for admins: another user's webhook of the same path is another webhook
+theirs = webhook.add(NAME, user="bob", dependencies="data")
+assert theirs != url and theirs.hook["owner"] == "bob" and webhook.find(NAME, user="bob") == theirs and webhook.find(NAME) == url
+assert [hook["url"] for hook in webhook.currents(raw=True, user="bob")] == [theirs]
+assert webhook.run(NAME, {"n": 1}, user="bob") == {"answer": 3, "data": "a;€"}
+webhook.delete(NAME, user="bob")
+assert webhook.find(NAME, user="bob") is None and webhook.find(NAME) == url
+
 # %% delete
 webhook.delete(NAME)
 assert webhook.find(NAME) is None and webhook.currents(raw=True) == []
