@@ -57,6 +57,7 @@ impl Service {
 
     /// Gives the size of what was saved: nothing, if the hook was deleted meanwhile. Its path may be another hook's by now.
     async fn save_output(&self, hook: &Hook, histo: Histo, output: Vec<u8>) -> Result<Option<u64>> {
+        let _turn = self.use_folder().await?;
         if self.db.hook(hook.id).await?.is_none() {
             return Ok(None);
         }

@@ -40,6 +40,9 @@ pub use crate::response::Accept;
 use crate::store::{Database, Files};
 use crate::templates::Templates;
 
+/// How many runs may put something into hooks' folders at once.
+const FOLDER_USERS: u32 = 64;
+
 /// The parts that `app` puts together.
 #[expect(missing_debug_implementations, reason = "moved into a `Service` at once, which has one")]
 pub struct Parts {
@@ -108,7 +111,7 @@ impl Service {
             draining: AtomicBool::new(false),
             interrupt: CancellationToken::new(),
             notices: Notify::new(),
-            folders: Semaphore::new(1),
+            folders: Semaphore::new(FOLDER_USERS as usize),
             sender: Semaphore::new(1),
         })
     }
@@ -139,8 +142,14 @@ impl Service {
         self.interrupt.cancel();
     }
 
-    /// The turn to make or remove a hook's folder: a deletion must not take away what a deploy has just put there.
+    /// The turn to make or remove a hook's folder, which nobody else uses meanwhile: a deletion must not take away what a
+    /// deploy has just put there, nor a run's output come to lie in the folder of the path's next hook.
     async fn change_folders(&self) -> Result<SemaphorePermit<'_>> {
+        self.folders.acquire_many(FOLDER_USERS).await.map_err(|error| Error::Internal(error.to_string()))
+    }
+
+    /// The turn to put something into a hook's folder.
+    async fn use_folder(&self) -> Result<SemaphorePermit<'_>> {
         self.folders.acquire().await.map_err(|error| Error::Internal(error.to_string()))
     }
 
