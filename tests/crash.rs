@@ -65,7 +65,6 @@ async fn a_killed_server_leaves_nothing_running_and_the_next_one_goes_on() {
     let server = Server::start(data.path());
     assert_eq!(processes_of_runs(&old_url), [0; 0]);
     assert_eq!(meeting_places(pid), [""; 0].map(std::path::PathBuf::from));
-    nothing_is_half_written(data.path());
     let runs = server.get("/v1/runs").await["items"].clone();
     assert_eq!(runs.as_array().unwrap().len(), 3);
     for run in runs.as_array().unwrap() {
@@ -96,6 +95,7 @@ async fn a_killed_server_leaves_nothing_running_and_the_next_one_goes_on() {
         let mail = mails.iter().find(|mail| mail.contains(&format!("To: {name}@example.org\r\n"))).expect(name);
         assert!(mail.contains("interrupted"), "{mail}");
     }
+    nothing_is_half_written(data.path()); // now that nothing is being written
 }
 
 /// The status and headers of an answer on a connection that stays open.

@@ -30,7 +30,7 @@ fn connect(server: &Server) -> TcpStream {
 fn exchange(server: &Server, request: &[u8], answers: usize) -> String {
     let mut connection = connect(server);
     let _ = connection.write_all(request); // the server may have had enough before
-    let (mut answer, mut buffer) = (Vec::new(), [0; 8192]);
+    let (mut answer, mut buffer) = (Vec::new(), vec![0; 65536]);
     while whole_answers(&answer) < answers {
         match connection.read(&mut buffer) {
             Ok(0) => break,
@@ -81,7 +81,8 @@ fn with_length(line: &str, headers: &str, body: &[u8]) -> Vec<u8> {
 }
 
 fn form(line: &str, parts: usize, part: impl Fn(usize) -> String) -> Vec<u8> {
-    let body = (0..parts).fold(String::new(), |body, index| body + "--B\r\n" + &part(index) + "\r\n");
+    let body: Vec<String> = (0..parts).map(|index| format!("--B\r\n{}\r\n", part(index))).collect();
+    let body = body.concat();
     with_length(line, "Content-Type: multipart/form-data; boundary=B\r\n", (body + "--B--\r\n").as_bytes())
 }
 

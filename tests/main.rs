@@ -4,6 +4,7 @@
 
 mod app;
 mod binary;
+mod cli;
 mod crash;
 mod demo;
 mod deploying;
@@ -14,6 +15,7 @@ mod leaks;
 mod mail;
 mod operations;
 mod owners;
+mod python_client;
 mod refusals;
 mod secrets;
 mod versions;

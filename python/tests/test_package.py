@@ -97,13 +97,16 @@ def python(code, *options, **env):
     return subprocess.run(command, env={**base, "PYTHONPATH": path, **env}, capture_output=True, text=True, check=True)
 
 
-def test_import_takes_under_5_ms(tmp_path):
-    def milliseconds():
-        log = python("import nbhook", "-X", "importtime", PYTHONPYCACHEPREFIX=str(tmp_path)).stderr
-        return int(re.search(r"\|\s+(\d+) \| nbhook$", log, re.MULTILINE).group(1)) / 1000
+def test_import_is_small_beside_one_of_the_standard_library(tmp_path):
+    """1.5 ms where asyncio takes 20; compared in one process, as a time of its own depends on the machine."""
 
-    milliseconds()  # writes the .pyc files
-    assert min(milliseconds() for _ in range(7)) < 5
+    def ratio():
+        log = python("import asyncio, nbhook", "-X", "importtime", PYTHONPYCACHEPREFIX=str(tmp_path)).stderr
+        cost = {name: int(re.search(rf"\|\s+(\d+) \| {name}$", log, re.MULTILINE).group(1)) for name in ("asyncio", "nbhook")}
+        return cost["nbhook"] / cost["asyncio"]
+
+    ratio()  # writes the .pyc files
+    assert min(ratio() for _ in range(5)) < 0.25
 
 
 def test_import_loads_nothing_big(tmp_path):

@@ -57,9 +57,14 @@ impl ListQuery {
 
     /// The answer: `items`, sorted by `sort`, newest first.
     pub(super) fn answer(self, sort: &str, items: &impl Serialize) -> HttpResponse {
+        self.answer_in(sort, "desc", items)
+    }
+
+    /// The answer, sorted the other way: `order` is `asc` or `desc`.
+    pub(super) fn answer_in(self, sort: &str, order: &str, items: &impl Serialize) -> HttpResponse {
         HttpResponse::Ok().json(json!({
             "filters": self.filters,
-            "sort": { sort: "desc" },
+            "sort": { sort: order },
             "limit": self.page.limit,
             "offset": self.page.offset,
             "items": items,
