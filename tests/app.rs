@@ -182,3 +182,13 @@ pub(crate) async fn problem(response: Response, status: u16) -> Value {
     assert_eq!(problem["status"], status);
     problem
 }
+
+/// The value of a header that must be there.
+pub(crate) fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+    response.headers().get(name).unwrap_or_else(|| panic!("no header {name}")).to_str().unwrap()
+}
+
+/// The id of the run that an answer came from.
+pub(crate) fn run_of(response: &Response) -> String {
+    header(response, "x-nbhook-run").to_owned()
+}

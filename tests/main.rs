@@ -5,3 +5,4 @@
 mod app;
 mod hello;
 mod house;
+mod responses;
