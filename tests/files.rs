@@ -1,11 +1,11 @@
 //! Answers that are files: exact bytes, ranges, validators, and nothing from outside of the run's directory.
 
 use reqwest::header::{ETAG, IF_NONE_MATCH, IF_RANGE, RANGE};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::app::{TestApp, fixture, header, notebook, ok, problem, run_of, url};
+use crate::app::{TestApp, fixture, header, notebook, ok, problem, run_of, run_python, url, write};
 use crate::responses::{answer_with, check_guards};
 
 /// A hook whose answer is every byte value, 200 times over, under an awkward name.
@@ -18,7 +18,9 @@ fn all_bytes() -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_has_every_byte_and_its_parts_can_be_asked_for() {
     let app = TestApp::start().await;
-    let answer = answer_with("respond_file('a.bin', name='Größe \"1\" % ; 中.bin', media_type='application/x-thing', status=201)");
+    let answer = answer_with(
+        "respond_file('a.bin', name='Größe \"1\" % ; 中.bin', media_type='application/x-thing', status=201)",
+    );
     let hook = app.deploy("a.ipynb", &notebook(&[ALL_BYTES, &answer]), json!({})).await;
     let whole = app.call(&hook, &[]).await;
     check_guards(&whole);
@@ -102,28 +104,28 @@ async fn the_default_bundle_is_the_one_that_is_documented() {
     let hook = app.deploy_fixture("file_answer", json!({})).await;
     let body = app.call(&hook, &[]).await.bytes().await.unwrap();
     let digest = format!("{:x}", Sha256::digest(&body));
-    assert_eq!((body.len(), digest.as_str()), (3745, "128b90d68f777a17f5cf81251c17f314080b3c4112a16db8611e995346325c07"));
+    assert_eq!(
+        (body.len(), digest.as_str()),
+        (3745, "128b90d68f777a17f5cf81251c17f314080b3c4112a16db8611e995346325c07")
+    );
 }
 
-/// Deploys with dependencies, by multipart.
-pub(crate) async fn deploy_with(app: &TestApp, path: &str, notebook: &Value, params: Value, files: &[(&str, &[u8])]) -> Value {
-    use reqwest::multipart::{Form, Part};
-    let meta = json!({"path": path, "params": params}).to_string();
-    let part = |name: &str, bytes: &[u8]| Part::bytes(bytes.to_vec()).file_name(name.to_owned());
-    let mut form = Form::new().text("meta", meta).part("notebook", part("n.ipynb", notebook.to_string().as_bytes()));
-    for (name, bytes) in files {
-        form = form.part("dependency", part(name, bytes));
-    }
-    ok(app.api(Method::POST, "/v1/hooks").multipart(form).send().await.unwrap()).await
+async fn deploy_with(app: &TestApp, path: &str, cells: &[&str], files: &[(&str, &[u8])]) -> Value {
+    let meta = json!({"path": path, "params": {"inline": true}});
+    ok(app.upload(&meta, notebook(cells).to_string().as_bytes(), files).await).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dependency_can_be_the_answer_and_is_whole_again_for_the_next_run() {
     let app = TestApp::start().await;
     let content: Vec<u8> = (0..=255).rev().collect();
-    let cells = ["import os", &answer_with("respond_file('data/logo.png')"), "open('main.py', 'a').write('x'); os.listdir('data')"];
+    let cells = [
+        "import os",
+        &answer_with("respond_file('data/logo.png')"),
+        "open('main.py', 'a').write('x'); os.listdir('data')",
+    ];
     let files: [(&str, &[u8]); 2] = [("data/logo.png", &content), ("main.py", b"import sys")];
-    let hook = deploy_with(&app, "reports/a.ipynb", &notebook(&cells), json!({"inline": true}), &files).await;
+    let hook = deploy_with(&app, "reports/a.ipynb", &cells, &files).await;
     for _ in 0..2 {
         let response = app.call(&hook, &[]).await;
         assert_eq!((response.status().as_u16(), header(&response, "content-type")), (200, "image/png"));
@@ -131,7 +133,7 @@ async fn a_dependency_can_be_the_answer_and_is_whole_again_for_the_next_run() {
         assert_eq!(response.bytes().await.unwrap(), content);
     }
     let spoil = [&answer_with("respond_file('main.py')"), "open('main.py', 'a').write('spoilt')"];
-    let hook = deploy_with(&app, "reports/b.ipynb", &notebook(&[spoil[1], spoil[0]]), json!({}), &files).await;
+    let hook = deploy_with(&app, "reports/b.ipynb", &[spoil[1], spoil[0]], &files).await;
     for _ in 0..2 {
         assert_eq!(app.call(&hook, &[]).await.text().await.unwrap(), "import sysspoilt");
     }
@@ -141,7 +143,7 @@ async fn a_dependency_can_be_the_answer_and_is_whole_again_for_the_next_run() {
 async fn nothing_outside_of_the_runs_directory_is_given_out() {
     let app = TestApp::start().await;
     let secret = app.data.path().join("other-data.txt");
-    std::fs::write(&secret, "root: the secret").unwrap();
+    write(&secret, b"root: the secret");
     let mark = "from IPython.display import display\nimport os\n\
                 def mark(path): display({'text/plain': 'x'}, raw=True, metadata={'nbhook': {'response': {'kind': 'file', 'path': path}}})\n";
     let secret = secret.to_str().unwrap();
@@ -163,7 +165,8 @@ async fn nothing_outside_of_the_runs_directory_is_given_out() {
         format!("{mark}mark('/dev/stdin\\0')"),
         // As naas marks a file.
         "from IPython.display import JSON, display\n\
-         display(JSON({'path': '/etc/passwd'}, metadata={'naas_api': True, 'naas_type': 'text/plain'}))".to_owned(),
+         display(JSON({'path': '/etc/passwd'}, metadata={'naas_api': True, 'naas_type': 'text/plain'}))"
+            .to_owned(),
     ];
     let data = app.data.path().file_name().unwrap().to_str().unwrap();
     for attempt in &attempts {
@@ -188,9 +191,8 @@ async fn a_workbook_opens() {
     let workbook = app.call(&hook, &[("employee", "Zoë & Co")]).await.bytes().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.xlsx");
-    std::fs::write(&path, workbook).unwrap();
+    write(&path, &workbook);
     let read = "import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); assert z.testzip() is None; \
                 print(z.read('xl/worksheets/sheet1.xml').count('Zoë &amp; Co'.encode()))";
-    let python = std::process::Command::new(crate::app::python()).arg("-c").arg(read).arg(&path).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&python.stdout).trim(), "5", "{python:?}");
+    assert_eq!(run_python(&["-c", read, path.to_str().unwrap()], "").trim(), "5");
 }

@@ -3,7 +3,18 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
 
 mod app;
+mod binary;
+mod crash;
+mod demo;
+mod deploying;
 mod files;
 mod hello;
 mod house;
+mod leaks;
+mod mail;
+mod operations;
+mod owners;
+mod refusals;
 mod responses;
+mod secrets;
+mod versions;

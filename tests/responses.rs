@@ -1,14 +1,12 @@
 //! What callers get: every answering fixture over HTTP, with the right bytes, media type, name and headers.
 
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use reqwest::header::ACCEPT;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::app::{TestApp, header, notebook, ok, problem, run_of, url};
+use crate::app::{TestApp, header, notebook, ok, problem, run_of, run_python, url};
 
 /// A fixture, a query, and what the answer must look like.
 struct Case(&'static str, &'static [(&'static str, &'static str)], &'static str, &'static str);
@@ -44,10 +42,7 @@ fn expected(folder: &Path) -> Vec<Vec<u8>> {
             json!([root.join(format!("fixtures/notebooks/{name}.ipynb")), query, folder.join(number.to_string())])
         })
         .collect();
-    let mut python = Command::new(crate::app::python());
-    let mut python = python.arg(root.join("tests/oracle/answers.py")).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    python.stdin.take().unwrap().write_all(json!(jobs).to_string().as_bytes()).unwrap();
-    assert!(python.wait().unwrap().success());
+    run_python(&[root.join("tests/oracle/answers.py").to_str().unwrap()], &json!(jobs).to_string());
     (0..CASES.len()).map(|number| std::fs::read(folder.join(number.to_string())).unwrap()).collect()
 }
 
@@ -127,7 +122,8 @@ async fn a_chart_is_a_png_and_the_same_for_the_same_call() {
 async fn markdown_is_raw_or_sanitised_html_as_the_caller_prefers() {
     let app = TestApp::start().await;
     let source = "# Hi\n\n<img src=x onerror=alert(1)><script>alert(2)</script>\n\n[a](javascript:alert(3)) | ~~b~~";
-    let hook = app.deploy("memo.ipynb", &notebook(&[&answer_with(&format!("respond_markdown({source:?})"))]), json!({})).await;
+    let hook =
+        app.deploy("memo.ipynb", &notebook(&[&answer_with(&format!("respond_markdown({source:?})"))]), json!({})).await;
     for (accept, media_type, file) in [
         ("text/html,application/xhtml+xml,*/*;q=0.8", HTML, "memo.html"),
         ("*/*", "text/markdown; charset=utf-8", "memo.md"),
@@ -235,7 +231,10 @@ async fn an_error_answer_tells_the_caller_and_may_fail_the_run() {
         check_guards(&response);
         let run = run_of(&response);
         if status == 303 {
-            assert_eq!((response.status().as_u16(), header(&response, "location")), (303, "https://example.org/thanks"));
+            assert_eq!(
+                (response.status().as_u16(), header(&response, "location")),
+                (303, "https://example.org/thanks")
+            );
         } else {
             let problem = problem(response, status).await;
             assert_eq!((&problem["detail"], &problem["run"]), (&json!(detail), &json!(run)));
@@ -246,7 +245,10 @@ async fn an_error_answer_tells_the_caller_and_may_fail_the_run() {
     }
     let hook = app.deploy_fixture("error_answer", json!({})).await;
     let problem = problem(app.call(&hook, &[("order", "<A>")]).await, 404).await;
-    assert_eq!((&problem["type"], &problem["detail"]), (&json!("urn:nbhook:problem:reported"), &json!("there is no order <A>")));
+    assert_eq!(
+        (&problem["type"], &problem["detail"]),
+        (&json!("urn:nbhook:problem:reported"), &json!("there is no order <A>"))
+    );
     assert_eq!(app.get(&format!("/v1/runs/{}", problem["run"].as_str().unwrap())).await["state"], "succeeded");
     assert_eq!(ok(app.call(&hook, &[]).await).await, json!({"order": "A-1002", "state": "on its way", "parcels": 2}));
 }
@@ -260,7 +262,9 @@ async fn status_and_headers_are_the_notebooks_but_not_those_that_guard() {
                'X-Nbhook-Run': 'me', 'Transfer-Encoding': 'chunked', 'Content-Length': '3', 'X-Fine': 1}\n\
                display({'text/plain': 'four'}, raw=True, metadata={'nbhook': {'response': {'kind': 'text', 'status': 418, 'headers': h}}})";
     let first = answer_with(&format!("respond_json([1], status=202, headers={headers})"));
-    let hook = app.deploy("a.ipynb", &notebook(&[&first, &answer_with("respond_text('second')"), "print('after')"]), json!({})).await;
+    let hook = app
+        .deploy("a.ipynb", &notebook(&[&first, &answer_with("respond_text('second')"), "print('after')"]), json!({}))
+        .await;
     let response = app.call(&hook, &[]).await;
     check_guards(&response);
     assert_eq!(response.status(), 202);

@@ -11,7 +11,7 @@ use super::api::{Api, connection_error, http_client, read_body};
 use super::call::media_type;
 use super::context::Context;
 use super::error::CliError;
-use super::serve::{ServerOptions, start, until_stopped};
+use super::serve::{ServerOptions, Signals, start, until_stopped};
 use super::wire::{self, Hook};
 use crate::app::App;
 use crate::kernel::environment::Requirements;
@@ -38,14 +38,16 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) async fn run(self, ctx: &Context) -> Result<(), CliError> {
         let mut settings = self.options.settings()?;
-        settings.listen.set_port(0);
+        settings.listen = ([127, 0, 0, 1], 0).into();
+        settings.public_url = None; // the demo calls itself
         let data = settings.data.clone();
         let app = start(ctx, settings, Requirements::Demo).await?;
         let shown = show(ctx, &app, data).await;
         match shown {
             Ok(()) if self.keep => {
-                ctx.note("serving; stop it with Ctrl-C");
-                until_stopped(app).await
+                let signals = Signals::listen()?;
+                ctx.note("serving; call the URL again, or stop it with Ctrl-C");
+                until_stopped(app, signals).await
             }
             done => {
                 app.stop().await;
@@ -84,9 +86,11 @@ async fn show(ctx: &Context, app: &App, data: PathBuf) -> Result<(), CliError> {
     if !status.is_success() {
         return Err(CliError::RunFailed(String::from_utf8_lossy(&answer).into_owned()));
     }
-    let file = data.join(ANSWER);
+    // Beside the hook's own folder, where no other hook can be.
+    let folder = data.join("admin/demo");
+    let file = folder.join(ANSWER);
     let saved = file.clone();
-    tokio::task::spawn_blocking(move || write_atomic(&saved, &answer, &data))
+    tokio::task::spawn_blocking(move || write_atomic(&saved, &answer, &folder))
         .await
         .map_err(|error| CliError::Failed(error.to_string()))?
         .map_err(|error| CliError::Failed(error.to_string()))?;

@@ -167,7 +167,7 @@ pub(super) async fn delete(
             _ => return Err(Invalid::new("all", "must be true or false").into()),
         },
     };
-    service.delete_hook(&caller, id.0, all).await?;
+    service.into_inner().delete_hook(&caller, id.0, all).await?;
     Ok(HttpResponse::Ok().json(json!({"success": true})))
 }
 

@@ -166,16 +166,10 @@ impl Environment {
         &self.version
     }
 
-    /// The folders that go to the END of a kernel's `sys.path`, so that an installed nbhook or naas wins.
+    /// The folder with `nbhook` and `naas`; it goes to the END of a kernel's `sys.path`, so that an installed one wins.
     #[must_use]
-    pub fn client_paths(&self) -> [PathBuf; 2] {
-        self.client.paths()
-    }
-
-    /// The script that starts a Python kernel.
-    #[must_use]
-    pub fn launcher(&self) -> PathBuf {
-        self.client.launcher()
+    pub fn client_folder(&self) -> &Path {
+        self.client.folder()
     }
 }
 

@@ -9,7 +9,7 @@ mod collect;
 mod connection;
 pub mod environment;
 mod json;
-pub mod kernelspec;
+mod kernelspec;
 mod memory;
 pub mod nbconvert;
 pub mod process;
@@ -30,6 +30,8 @@ use serde_json::{Map, Value};
 
 use crate::model::RunId;
 
+pub use connection::remove_leftovers;
+pub use kernelspec::{KernelspecError, Kernelspecs, python_kernel};
 pub use spawn::SpawnExecutor;
 
 /// Runs notebooks, each in a fresh kernel of its own.

@@ -10,9 +10,12 @@ mod language;
 mod literal;
 mod parameters;
 mod redact;
+#[cfg(test)]
+mod tests;
 mod upgrade;
 
 pub use document::{CellOutputs, Notebook};
 pub use inject::{Injected, inject};
 pub use language::Language;
 pub use parameters::{ParamValue, Parameters};
+pub use redact::mask;

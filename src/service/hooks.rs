@@ -1,5 +1,7 @@
 //! Hooks, their versions and outputs: finding, changing, clearing, deleting.
 
+use std::sync::Arc;
+
 use super::{Error, Result, Service, on_disk};
 use crate::model::{
     Caller, Histo, Hook, HookId, HookParamsPatch, HookPath, Owner, Page, Run, RunId, RunState, Version,
@@ -23,7 +25,7 @@ impl Service {
         path: Option<&HookPath>,
         page: Page,
     ) -> Result<Vec<Hook>> {
-        let scope = self.scope(caller, owner).await?;
+        let scope = self.scope(caller, "owner", owner).await?;
         Ok(self.db.hooks(scope, path, page).await?)
     }
 
@@ -38,9 +40,17 @@ impl Service {
     }
 
     /// Removes a hook. Its URL is unknown from then on; `all` also removes its versions and outputs from disk.
-    pub async fn delete_hook(&self, caller: &Caller, id: HookId, all: bool) -> Result<()> {
+    pub async fn delete_hook(self: &Arc<Self>, caller: &Caller, id: HookId, all: bool) -> Result<()> {
         let hook = self.hook(caller, id).await?;
-        if !self.db.delete_hook(id, all, self.clock.now()).await? {
+        let service = self.clone();
+        // A task of its own: a caller that hangs up in the middle leaves nothing half-done.
+        let deleted = self.runtime.spawn(async move { service.remove(hook, all).await });
+        deleted.await?
+    }
+
+    async fn remove(&self, hook: Hook, all: bool) -> Result<()> {
+        let _turn = self.change_folders().await?;
+        if !self.db.delete_hook(hook.id, all, self.clock.now()).await? {
             return Err(Error::NotFound("hook"));
         }
         if all {
@@ -63,7 +73,7 @@ impl Service {
     pub async fn version_notebook(&self, caller: &Caller, id: HookId, histo: Histo) -> Result<Vec<u8>> {
         let hook = self.hook(caller, id).await?;
         self.db.version(id, &histo).await?.ok_or(Error::NotFound("version"))?;
-        on_disk(&self.files, move |files| files.notebook(&hook, &histo)).await
+        on_disk(&self.files, move |files| files.notebook(&hook, &histo)).await?.ok_or(Error::NotFound("version"))
     }
 
     /// Makes an older version (or a newer one again) the live one.
@@ -118,7 +128,7 @@ impl Service {
 
     /// Runs that the caller may see, newest first.
     pub async fn runs(&self, caller: &Caller, query: RunQuery, page: Page) -> Result<Vec<Run>> {
-        let owner = self.scope(caller, None).await?;
+        let owner = self.scope(caller, "owner", None).await?;
         let filter = RunFilter { owner, hook: query.hook, state: query.state, since: query.since };
         Ok(self.db.runs(&filter, page).await?)
     }

@@ -10,20 +10,23 @@ use super::{Error, Result};
 use crate::config::KernelSettings;
 use crate::kernel::environment::{Environment, Inspector, python_allowed};
 use crate::kernel::nbconvert::notebook_to_html;
-use crate::kernel::{KernelCommand, kernelspec};
+use crate::kernel::{KernelCommand, Kernelspecs, python_kernel};
 use crate::model::{Invalid, RelativePath};
 use crate::notebook::Notebook;
 
 /// A notebook of thousands of cells takes nbconvert seconds; one that takes longer than this is stuck.
 const RENDER_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Kernelspec names that mean "Python", whatever interpreter that is.
-const NATIVE: [&str; 3] = ["python3", "python", "python2"];
+/// Whether a kernelspec's name means "Python", whatever interpreter that is.
+fn is_native(name: &str) -> bool {
+    ["python3", "python", "python2"].contains(&name)
+}
 
 /// What is known about the kernels of this machine.
 #[derive(Debug)]
 pub struct Kernels {
     environment: Environment,
+    kernelspecs: Kernelspecs,
     inspector: Inspector,
     allowed: Vec<String>,
 }
@@ -45,13 +48,20 @@ pub struct Wish<'a> {
 pub struct Plan {
     /// The interpreter to store with the version: the deployer's, where it is usable.
     pub python: Option<PathBuf>,
+    /// The interpreter that runs will use, if it is a Python notebook.
+    pub interpreter: Option<PathBuf>,
     pub warnings: Vec<String>,
 }
 
 impl Kernels {
     #[must_use]
     pub fn new(environment: Environment, settings: &KernelSettings) -> Self {
-        Self { environment, inspector: Inspector::default(), allowed: settings.allow_python.clone() }
+        Self {
+            kernelspecs: Kernelspecs::new(environment.python(), environment.client_folder()),
+            environment,
+            inspector: Inspector::default(),
+            allowed: settings.allow_python.clone(),
+        }
     }
 
     /// Decides, at deploy time, where a notebook will run.
@@ -61,7 +71,7 @@ impl Kernels {
     pub async fn plan(&self, wish: Wish<'_>) -> Result<Plan> {
         if !is_python(wish.notebook) {
             self.command(wish.notebook, None).await?;
-            return Ok(Plan { python: None, warnings: Vec::new() });
+            return Ok(Plan { python: None, interpreter: None, warnings: Vec::new() });
         }
         let mut warnings = Vec::new();
         let mut python = None;
@@ -77,12 +87,17 @@ impl Kernels {
                 )),
             }
         }
-        let interpreter = wish.param.or(python.as_deref()).unwrap_or(self.environment.python());
+        let command = self.command(wish.notebook, wish.param.or(python.as_deref())).await?;
+        let named = wish.notebook.kernelspec_name().unwrap_or(&command.name);
+        if python.is_none() && wish.param.is_none() && command.name != named.to_lowercase() && !is_native(named) {
+            warnings.push(format!("this server has no kernelspec `{named}`; it runs in the server's own Python"));
+        }
+        let interpreter = command.argv.first().map_or(self.environment.python(), Path::new);
         let missing = self.missing_modules(interpreter, &wish).await;
         if !missing.is_empty() {
             warnings.push(format!("{} has no module {}", interpreter.display(), missing.join(", ")));
         }
-        Ok(Plan { python, warnings })
+        Ok(Plan { interpreter: Some(interpreter.to_owned()), python, warnings })
     }
 
     /// The modules that a notebook imports and will not find.
@@ -110,22 +125,26 @@ impl Kernels {
     /// # Errors
     /// `Invalid` when this server has no kernel for it.
     pub async fn command(&self, notebook: &Notebook, python: Option<&Path>) -> Result<KernelCommand> {
-        if is_python(notebook) {
-            let python = match python {
-                // It may have gone since the deploy; the server's own is then better than none.
-                Some(python) if self.usable(python).await.is_ok() => python,
-                _ => self.environment.python(),
-            };
-            return Ok(kernelspec::python_kernel(
-                python,
-                &self.environment.launcher(),
-                &self.environment.client_paths(),
-            ));
-        }
         let name = notebook.kernelspec_name().unwrap_or_default().to_owned();
-        let interpreter = self.environment.python().to_owned();
-        let found = tokio::task::spawn_blocking(move || kernelspec::find(&name, &interpreter)).await?;
-        found.map_err(|why| Error::Invalid(Invalid::new("notebook.metadata.kernelspec", why.to_string())))
+        let native = name.is_empty() || is_native(&name);
+        if is_python(notebook) {
+            match python {
+                // It may have gone since the deploy; another one is then better than none.
+                Some(python) if self.usable(python).await.is_ok() => return Ok(self.python_kernel(python)),
+                _ if native => return Ok(self.python_kernel(self.environment.python())),
+                _ => {}
+            }
+        }
+        let kernelspecs = self.kernelspecs.clone();
+        match tokio::task::spawn_blocking(move || kernelspecs.find(&name)).await? {
+            Ok(command) => Ok(command),
+            Err(_) if is_python(notebook) => Ok(self.python_kernel(self.environment.python())),
+            Err(why) => Err(Error::Invalid(Invalid::new("notebook.metadata.kernelspec", why.to_string()))),
+        }
+    }
+
+    fn python_kernel(&self, python: &Path) -> KernelCommand {
+        python_kernel(python, self.environment.client_folder())
     }
 
     /// # Errors
@@ -158,7 +177,7 @@ impl Kernels {
 /// A notebook without a word about its kernel is taken for Python: nbformat 3 had no others to speak of.
 fn is_python(notebook: &Notebook) -> bool {
     match (notebook.kernelspec_name(), notebook.language()) {
-        (Some(name), _) if NATIVE.contains(&name) => true,
+        (Some(name), _) if is_native(name) => true,
         (_, Some(language)) => language == "python",
         (Some(_), None) => false,
         (None, None) => true,

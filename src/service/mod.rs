@@ -14,9 +14,10 @@ mod users;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -73,6 +74,10 @@ pub struct Service {
     draining: AtomicBool,
     interrupt: CancellationToken,
     notices: Notify,
+    /// The turn to make or remove the folder of a hook.
+    folders: Semaphore,
+    /// Leave to send mails.
+    sender: Semaphore,
 }
 
 impl std::fmt::Debug for Service {
@@ -102,6 +107,8 @@ impl Service {
             draining: AtomicBool::new(false),
             interrupt: CancellationToken::new(),
             notices: Notify::new(),
+            folders: Semaphore::new(1),
+            sender: Semaphore::new(1),
         })
     }
 
@@ -131,9 +138,19 @@ impl Service {
         self.interrupt.cancel();
     }
 
+    /// The turn to make or remove a hook's folder: a deletion must not take away what a deploy has just put there.
+    async fn change_folders(&self) -> Result<SemaphorePermit<'_>> {
+        self.folders.acquire().await.map_err(|error| Error::Internal(error.to_string()))
+    }
+
     /// Largest request body, in bytes.
     pub fn body_limit(&self) -> usize {
         self.settings.body_limit
+    }
+
+    /// How long the next piece of a request body may take.
+    pub fn body_timeout(&self) -> Duration {
+        Duration::from_secs(self.settings.body_timeout)
     }
 
     /// A file for an upload, removed if nobody takes it.
@@ -151,15 +168,19 @@ impl Service {
         self.admission.admitted()
     }
 
-    /// Marks what a stopped server left running, and ends the processes that it left behind.
+    /// Ends the processes that a killed server left behind, marks its runs interrupted and queues the mails about them.
     pub async fn recover(&self) -> Result<()> {
-        let runs = self.db.interrupt_unfinished_runs(self.clock.now()).await?;
-        if !runs.is_empty() {
-            tracing::warn!(
-                runs = runs.len(),
-                "the last server stopped in the middle of runs; they are marked interrupted"
-            );
-            tokio::task::spawn_blocking(move || crate::kernel::process::kill_orphans(&runs)).await?;
+        tokio::task::spawn_blocking(crate::kernel::remove_leftovers).await?;
+        let runs = self.db.unfinished_runs().await?;
+        if runs.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(runs = runs.len(), "the last server was killed in the middle of runs; they are interrupted");
+        // First: as long as a run is on record as running, the next start looks for its processes again.
+        let marks: Vec<_> = runs.iter().map(|(run, _)| *run).collect();
+        tokio::task::spawn_blocking(move || crate::kernel::process::kill_orphans(&marks)).await?;
+        for (run, hook) in runs {
+            self.interrupted(run, hook).await?;
         }
         Ok(())
     }

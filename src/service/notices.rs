@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::ending::Ending;
 use super::{Result, Service, on_disk};
 use crate::mail::Message;
-use crate::model::{ErrorKind, Histo, Hook, RunId, RunState};
+use crate::model::{ErrorKind, Histo, Hook, HookId, RunError, RunId, RunState};
 use crate::store::{FinishedRun, NewNotice, Notice, NoticeEvent};
 use crate::templates::RunMail;
 
@@ -30,13 +30,14 @@ impl Service {
     ///
     /// Nothing here fails the call: an answer is never lost because it could not be kept.
     pub(super) async fn keep(&self, id: RunId, hook: &Hook, histo: Histo, output: Vec<u8>, mut ending: Ending) {
-        let size = output.len() as u64;
-        let (of, name) = (hook.clone(), histo.clone());
-        let saved = on_disk(&self.files, move |files| files.save_output(&of, &name, &output)).await;
-        if let Err(error) = &saved {
-            tracing::error!(%error, "cannot save the output");
-            ending.warnings.push("the output could not be saved".to_owned());
-        }
+        let output_size = match self.save_output(hook, histo, output).await {
+            Ok(size) => size,
+            Err(error) => {
+                tracing::error!(%error, "cannot save the output");
+                ending.warnings.push("the output could not be saved".to_owned());
+                None
+            }
+        };
         let state = ending.state();
         let finished_at = self.clock.now();
         let end = FinishedRun {
@@ -45,7 +46,7 @@ impl Service {
             finished_at,
             cells_done: ending.cells_done,
             warnings: ending.warnings,
-            output_size: saved.is_ok().then_some(size),
+            output_size,
             notice: notice(hook, state),
             error: ending.error,
         };
@@ -57,8 +58,37 @@ impl Service {
         }
     }
 
+    /// Ends the record of a run that its server did not live to end.
+    pub(super) async fn interrupted(&self, id: RunId, hook: HookId) -> Result<()> {
+        let hook = self.db.hook(hook).await?; // none if it was deleted: then nobody wants to be told
+        let end = FinishedRun {
+            id,
+            state: RunState::Interrupted,
+            finished_at: self.clock.now(),
+            cells_done: 0,
+            error: Some(RunError::new(ErrorKind::Interrupted, "the server was killed before the run ended")),
+            warnings: Vec::new(),
+            output_size: None,
+            notice: hook.and_then(|hook| notice(&hook, RunState::Interrupted)),
+        };
+        tell(&end);
+        Ok(self.db.finish_run(&end).await?)
+    }
+
+    /// Gives the size of what was saved: nothing, if the hook was deleted meanwhile. Its path may be another hook's by now.
+    async fn save_output(&self, hook: &Hook, histo: Histo, output: Vec<u8>) -> Result<Option<u64>> {
+        if self.db.hook(hook.id).await?.is_none() {
+            return Ok(None);
+        }
+        let (of, size) = (hook.clone(), output.len() as u64);
+        on_disk(&self.files, move |files| files.save_output(&of, &histo, &output)).await?;
+        Ok(Some(size))
+    }
+
     /// Sends every mail that is due; gives the time when the next one will be.
     pub async fn send_notices(&self) -> Result<Option<DateTime<Utc>>> {
+        // A mail that is being sent is still due, so a second sender would send it again.
+        let Ok(_sender) = self.sender.acquire().await else { return Ok(None) };
         while let Some(notice) = self.db.claim_notice(self.clock.now()).await? {
             self.send(&notice).await?;
         }

@@ -1,12 +1,15 @@
 """Starts the IPython kernel of a run. The server runs this file as a script; nothing imports it.
 
-Usage: ``python _kernel.py CONNECTION_FILE [DIRECTORY ...]``. The directories are put at the end of ``sys.path``, so what is
-installed in the environment wins. Any Python 3.9 or newer with ipykernel 6 or 7 will do.
+Usage: ``python _kernel.py CONNECTION_FILE [DIRECTORY ...] [-- OPTION ...]``. The directories are put at the end of
+``sys.path``, so what is installed in the environment wins; the options are ipykernel's own. Any Python 3.9 or newer with
+ipykernel 6 or 7 will do.
 
 A notebook sees what it sees under ``python -m ipykernel_launcher``, with these differences:
 
 - Nothing it publishes is dropped. By default a ZeroMQ publisher throws messages away once 1000 of them wait for a slow
   reader; here it waits. Only the thread that sends waits, never the one that runs cells, and the server always reads.
+- Text with half a surrogate pair is sent, where Jupyter's own serialisation fails and loses the message; when it is the
+  message that ends a cell, the cell would never end.
 - No debugger and no input history file: both cost start-up time and serve only interactive work.
 - ``sys.argv`` holds the program only, so that a cell with ``argparse`` does not choke on the kernel's own arguments.
 - The interpreter's directory is on ``PATH``, as in an activated environment.
@@ -15,13 +18,14 @@ A notebook sees what it sees under ``python -m ipykernel_launcher``, with these 
 """
 
 import atexit
+import json
 import os
 import sys
 import types
 
 
 def main():
-    connection_file, directories = sys.argv[1], sys.argv[2:]
+    connection_file, directories, options = _arguments(sys.argv[1:])
     _leave_no_trace_of_this_script()
     _switch_the_debugger_off()
 
@@ -39,18 +43,28 @@ def main():
                 s.setsockopt(zmq.XPUB_NODROP, 1)
             return super()._bind_socket(s, port)
 
+        def init_sockets(self):
+            self.session.pack = _packer(self.session.pack)
+            super().init_sockets()
+
     sys.path.extend(directory for directory in directories if directory not in sys.path)
     sys.argv = [ipykernel_launcher.__file__]
     # With a parent handle of 1 the kernel neither watches its parent (the system does that) nor prints how to connect.
     app = KernelApp.instance(connection_file=connection_file, parent_handle=1)
     app.config.HistoryManager.enabled = False
-    app.initialize([])
+    app.initialize(options)
     app.start()
 
     sys.stdout.flush()
     sys.stderr.flush()
     atexit.unregister(app.close)
     atexit.unregister(app.iopub_thread.stop)
+
+
+def _arguments(arguments):
+    connection_file, *rest = arguments
+    end = rest.index("--") if "--" in rest else len(rest)
+    return connection_file, rest[:end], rest[end + 1 :]
 
 
 def _leave_no_trace_of_this_script():
@@ -62,6 +76,20 @@ def _leave_no_trace_of_this_script():
     path = os.environ.get("PATH", os.defpath).split(os.pathsep)
     if programs and programs not in path:
         os.environ["PATH"] = os.pathsep.join([programs, *path])
+
+
+def _packer(pack):
+    """Wraps the serialisation of messages so that any text can be sent."""
+
+    def pack_any_text(message):
+        try:
+            return pack(message)
+        except UnicodeEncodeError:
+            return json.dumps(json_clean(message), default=json_default, allow_nan=False).encode("ascii")
+
+    from jupyter_client.jsonutil import json_clean, json_default
+
+    return pack_any_text
 
 
 def _switch_the_debugger_off():

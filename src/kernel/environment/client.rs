@@ -40,20 +40,16 @@ impl Client {
         Ok(Self(target))
     }
 
-    /// The folders to import `nbhook` and `naas` from.
-    pub(super) fn paths(&self) -> [PathBuf; 2] {
-        [self.0.join("src"), self.0.join("alias")]
-    }
-
-    pub(super) fn launcher(&self) -> PathBuf {
-        self.0.join("src/nbhook/_kernel.py")
+    /// The folder to import `nbhook` and `naas` from.
+    pub(super) fn folder(&self) -> &Path {
+        &self.0
     }
 }
 
 /// The package's files by their path in the unpacked folder, sorted; without what Python leaves beside its sources.
 fn files() -> Vec<(PathBuf, &'static [u8])> {
     let mut files = Vec::new();
-    for (root, dir) in [("src/nbhook", &NBHOOK), ("alias", &ALIAS)] {
+    for (root, dir) in [("nbhook", &NBHOOK), ("", &ALIAS)] {
         let mut dirs = vec![dir];
         while let Some(dir) = dirs.pop() {
             dirs.extend(dir.dirs());
@@ -99,7 +95,7 @@ mod tests {
     fn a_changed_package_replaces_the_old_one() {
         let data = tempfile::tempdir().unwrap();
         let folder = data.path().join("python");
-        let path = PathBuf::from("src/nbhook/a.py");
+        let path = PathBuf::from("nbhook/a.py");
         let old = Client::install_files(&folder, &[(path.clone(), b"old")]).unwrap();
         assert_eq!(std::fs::read(old.0.join(&path)).unwrap(), b"old");
         let again = Client::install_files(&folder, &[(path.clone(), b"old")]).unwrap();

@@ -11,10 +11,10 @@
 mod command;
 mod exit;
 mod oneshot;
-mod orphans;
+pub(in crate::kernel) mod orphans;
 mod sys;
 #[cfg(test)]
-mod tests;
+pub(in crate::kernel) mod tests;
 
 use std::io;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};

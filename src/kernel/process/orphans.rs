@@ -51,3 +51,9 @@ fn marked(entries: &[Vec<u8>]) -> Vec<sys::Pid> {
         })
         .collect()
 }
+
+/// How many processes carry a run's mark.
+#[cfg(test)]
+pub(in crate::kernel) fn marked_by(run: RunId) -> usize {
+    marked(&[format!("{RUN_MARK}={run}").into_bytes()]).len()
+}

@@ -59,7 +59,7 @@ async fn helper_is_bounded_in_time_and_output() {
 async fn signals_are_told_by_name() {
     let process = Process::spawn(shell("kill -SEGV $$")).await.unwrap();
     assert_eq!(process.wait().await.to_string(), "killed by SIGSEGV");
-    let process = Process::spawn(shell("sleep 100")).await.unwrap();
+    let process = Process::spawn(shell("exec sleep 100")).await.unwrap();
     process.interrupt();
     assert_eq!(process.wait().await, Exit::Signal(libc::SIGINT));
 }
@@ -113,4 +113,14 @@ async fn the_child_sees_no_setting_of_the_server_and_no_foreign_file() {
     let lines: Vec<&str> = text.lines().collect();
     // stdin, stdout, stderr and the directory that `ls` itself reads.
     assert_eq!(lines[..4], ["0", "4", "0", "1048576"]);
+}
+
+/// Runs an ignored test of this crate in a process of its own, and tells whether it passed and what it printed.
+pub(in crate::kernel) fn rerun(test: &str, mark: &str) -> (bool, String) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let program = std::env::current_exe().unwrap();
+    let test = command(program).args(["--ignored", "--exact", test]).envs([(mark, "1")]);
+    let output = runtime.block_on(run_to_end(test, b"", Duration::from_mins(5), 1 << 20)).unwrap();
+    let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    (output.status.success() && printed.contains("1 passed"), printed)
 }

@@ -17,7 +17,7 @@ pub(super) fn test_python() -> PathBuf {
 /// A job in the making, and the directory it runs in.
 pub(super) struct Notebook {
     pub(super) job: Job,
-    _dir: TempDir,
+    pub(super) dir: TempDir,
 }
 
 impl Notebook {
@@ -41,24 +41,17 @@ impl Notebook {
                 memory_bytes: None,
             },
         };
-        Self { job, _dir: dir }
+        Self { job, dir }
     }
 }
 
+/// The client package as it stands in the repository.
+pub(super) fn client_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("python/src")
+}
+
 pub(super) fn python() -> KernelCommand {
-    let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/src");
-    KernelCommand {
-        argv: vec![
-            test_python().to_string_lossy().into_owned(),
-            client.join("nbhook/_kernel.py").to_string_lossy().into_owned(),
-            "{connection_file}".to_owned(),
-            client.to_string_lossy().into_owned(),
-        ],
-        env: Vec::new(),
-        name: "python3".to_owned(),
-        language: "python".to_owned(),
-        interrupt: InterruptMode::Signal,
-    }
+    python_kernel(&test_python(), &client_dir())
 }
 
 pub(super) fn executor() -> SpawnExecutor {
@@ -67,4 +60,23 @@ pub(super) fn executor() -> SpawnExecutor {
 
 pub(super) async fn run(notebook: Notebook) -> Execution {
     executor().execute(notebook.job).await.unwrap()
+}
+
+/// How many processes of a run there are.
+pub(super) fn marked(run: RunId) -> usize {
+    process::orphans::marked_by(run)
+}
+
+/// Waits until no process of a run is left.
+pub(super) async fn until_gone(run: RunId) {
+    let started = std::time::Instant::now();
+    while marked(run) > 0 {
+        assert!(started.elapsed() < Duration::from_secs(10), "processes of the run are left");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+pub(super) fn put(file: &Path, content: &str) {
+    use std::io::Write;
+    std::fs::OpenOptions::new().write(true).create_new(true).open(file).unwrap().write_all(content.as_bytes()).unwrap();
 }

@@ -1,4 +1,4 @@
-//! Bash (4.0 and later): Bash reference manual, sections 3.1.2 (quoting) and 6.7 (arrays).
+//! Bash (4.3 and later): Bash reference manual, sections 3.1.2 (quoting) and 6.7 (arrays).
 //!
 //! Bash has only strings and flat arrays. Scalars are strings (`true`, `false`, the number's own text, null is empty), a list
 //! is an indexed array, an object an associative array; what stands deeper is JSON text, for `jq`.
@@ -12,10 +12,11 @@ use serde_json::Value;
 
 use super::{ParamValue, put, separated};
 
-/// Forgets the names first: an attribute of the author's (`declare -i`, `-n`) would have Bash evaluate the assigned text.
-/// And an interactive shell must not save the call, secrets included, to its history file.
+/// Forgets the names first: an attribute that the author gave one (`declare -i`, `-n`) would have Bash evaluate the text
+/// assigned to it. And an interactive shell must not save the call, secrets included, to its history file.
 pub(super) fn preamble(names: &[&str]) -> String {
-    format!("unset -v HISTFILE {}", names.join(" "))
+    let names = names.join(" ");
+    format!("unset -n {names}; unset -v HISTFILE {names}")
 }
 
 pub(super) fn assignment(name: &str, value: &ParamValue) -> String {

@@ -8,6 +8,9 @@ use super::{Numeric, ParamValue, float, is_printable_ascii, list, put, quoted, u
 /// The largest whole number up to which every one is a double: 2^53.
 const EXACT: u64 = 1 << 53;
 
+/// R's parser refuses a string with Unicode escapes from 10,000 characters on.
+const LONGEST_LITERAL: usize = 9_000;
+
 pub(super) fn assignment(name: &str, value: &ParamValue) -> String {
     let mut out = format!("{name} <- ");
     write(&mut out, value);
@@ -82,6 +85,11 @@ fn double(out: &mut String, value: f64) {
 }
 
 fn string(out: &mut String, text: &str) {
-    let text: Vec<char> = text.chars().collect();
-    quoted(out, &text, is_printable_ascii, unicode_escape);
+    let chars: Vec<char> = text.chars().collect();
+    if chars.len() <= LONGEST_LITERAL {
+        return quoted(out, &chars, is_printable_ascii, unicode_escape);
+    }
+    out.push_str("paste0(");
+    list(out, chars.chunks(LONGEST_LITERAL), |out, chunk| quoted(out, chunk, is_printable_ascii, unicode_escape));
+    out.push(')');
 }

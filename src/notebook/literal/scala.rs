@@ -13,9 +13,9 @@ const LONGEST_LITERAL: usize = 10_000;
 
 pub(super) fn assignment(name: &str, value: &ParamValue) -> String {
     let mut out = format!("val {name}");
-    // Without a type the variable would be a `Null`, which nothing else fits into.
+    // Without a type the variable would be a `Null`, which nothing else fits into; without the space, `x_:` would be one name.
     if *value == ParamValue::Null {
-        out.push_str(": Any");
+        out.push_str(" : Any");
     }
     out.push_str(" = ");
     write(&mut out, value);

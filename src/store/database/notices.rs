@@ -4,9 +4,9 @@
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
-use sqlx::{FromRow, Sqlite, Transaction};
+use sqlx::{Sqlite, Transaction};
 
-use super::{Database, from_json, millis, parse, time, to_json};
+use super::{Database, from_json, millis, parse, row, time, to_json};
 use crate::model::{EmailAddress, HookId, RunId};
 use crate::store::{Result, StoreError};
 
@@ -56,15 +56,16 @@ pub struct Notice {
     pub attempts: i64,
 }
 
-#[derive(FromRow)]
-struct NoticeRow {
-    id: String,
-    event: String,
-    recipients: String,
-    run_id: String,
-    count: i64,
-    first_at: i64,
-    attempts: i64,
+row! {
+    struct NoticeRow {
+        id: String,
+        event: String,
+        recipients: String,
+        run_id: String,
+        count: i64,
+        first_at: i64,
+        attempts: i64,
+    }
 }
 
 impl TryFrom<NoticeRow> for Notice {

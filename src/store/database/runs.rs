@@ -2,10 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::FromRow;
 
 use super::notices::{self, NewNotice};
-use super::{Database, from_json, millis, parse, time, to_json};
+use super::{Database, from_json, millis, parse, row, time, to_json};
 use crate::model::{Histo, HookId, Page, Run, RunError, RunId, RunState, Trigger, UserId};
 use crate::store::{Result, StoreError};
 
@@ -57,23 +56,24 @@ pub struct ListedOutput {
     pub created_at: DateTime<Utc>,
 }
 
-#[derive(FromRow)]
-struct RunRow {
-    id: String,
-    hook_id: String,
-    owner_id: String,
-    version: String,
-    histo: String,
-    state: String,
-    method: String,
-    created_at: i64,
-    started_at: Option<i64>,
-    finished_at: Option<i64>,
-    duration_ms: Option<i64>,
-    cells_total: i64,
-    cells_done: i64,
-    error: Option<String>,
-    warnings: String,
+row! {
+    struct RunRow {
+        id: String,
+        hook_id: String,
+        owner_id: String,
+        version: String,
+        histo: String,
+        state: String,
+        method: String,
+        created_at: i64,
+        started_at: Option<i64>,
+        finished_at: Option<i64>,
+        duration_ms: Option<i64>,
+        cells_total: i64,
+        cells_done: i64,
+        error: Option<String>,
+        warnings: String,
+    }
 }
 
 impl TryFrom<RunRow> for Run {
@@ -101,13 +101,14 @@ impl TryFrom<RunRow> for Run {
     }
 }
 
-#[derive(FromRow)]
-struct OutputRow {
-    histo: String,
-    output_size: i64,
-    id: String,
-    state: String,
-    created_at: i64,
+row! {
+    struct OutputRow {
+        histo: String,
+        output_size: i64,
+        id: String,
+        state: String,
+        created_at: i64,
+    }
 }
 
 const RUN: &str = "id, hook_id, owner_id, version, histo, state, method, created_at, started_at, finished_at, duration_ms, \
@@ -117,10 +118,14 @@ impl Database {
     /// Records a run as queued and gives it its histo.
     pub async fn create_run(&self, new: NewRun<'_>) -> Result<Histo> {
         let mut tx = self.write().await?;
-        let last: Option<String> = sqlx::query_scalar("SELECT MAX(histo) FROM runs WHERE hook_id = $1")
-            .bind(new.hook.to_string())
-            .fetch_one(&mut *tx)
-            .await?;
+        // Behind those of every hook this path has had, as a deleted one may have left its outputs.
+        let last: Option<String> = sqlx::query_scalar(
+            "SELECT MAX(r.histo) FROM hooks this JOIN hooks h ON h.owner_id = this.owner_id AND h.path = this.path
+             JOIN runs r ON r.hook_id = h.id WHERE this.id = $1",
+        )
+        .bind(new.hook.to_string())
+        .fetch_one(&mut *tx)
+        .await?;
         let last = last.as_deref().map(parse).transpose()?;
         let histo = Histo::next(new.now, last.as_ref());
         sqlx::query(
@@ -176,15 +181,13 @@ impl Database {
         Ok(())
     }
 
-    /// Ends every run that a stopped server left unfinished; gives their ids.
-    pub async fn interrupt_unfinished_runs(&self, now: DateTime<Utc>) -> Result<Vec<RunId>> {
-        let ids: Vec<String> = sqlx::query_scalar(
-            "UPDATE runs SET state = 'interrupted', finished_at = $1 WHERE state IN ('queued', 'running') RETURNING id",
-        )
-        .bind(millis(now))
-        .fetch_all(&self.pool)
-        .await?;
-        ids.iter().map(|id| parse(id)).collect()
+    /// Every run that has not ended, and its hook.
+    pub async fn unfinished_runs(&self) -> Result<Vec<(RunId, HookId)>> {
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT id, hook_id FROM runs WHERE state IN ('queued', 'running') ORDER BY id")
+                .fetch_all(&self.pool)
+                .await?;
+        rows.iter().map(|(run, hook)| Ok((parse(run)?, parse(hook)?))).collect()
     }
 
     pub async fn run(&self, id: RunId) -> Result<Option<Run>> {

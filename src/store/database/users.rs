@@ -1,18 +1,18 @@
 //! Users and their API tokens.
 
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
 
-use super::{Database, millis, parse, time, unique};
+use super::{Database, millis, parse, row, time, unique};
 use crate::model::{Caller, Owner, Role, TokenHash, TokenId, TokenInfo, User, UserId};
 use crate::store::Result;
 
-#[derive(FromRow)]
-struct UserRow {
-    id: String,
-    name: String,
-    role: String,
-    created_at: i64,
+row! {
+    struct UserRow {
+        id: String,
+        name: String,
+        role: String,
+        created_at: i64,
+    }
 }
 
 impl TryFrom<UserRow> for User {
@@ -39,12 +39,13 @@ fn role_text(role: Role) -> &'static str {
     }
 }
 
-#[derive(FromRow)]
-struct TokenRow {
-    id: String,
-    name: String,
-    user_name: String,
-    created_at: i64,
+row! {
+    struct TokenRow {
+        id: String,
+        name: String,
+        user_name: String,
+        created_at: i64,
+    }
 }
 
 impl Database {

@@ -1,0 +1,121 @@
+//! Every way a run can end other than by itself.
+
+use std::time::{Duration, Instant};
+
+use super::support::{Notebook, executor, marked, run, until_gone};
+use super::*;
+
+/// Runs a notebook whose kernel ends by itself, and checks that this is told at once.
+async fn death(source: &str) -> Outcome {
+    let started = Instant::now();
+    let execution = run(Notebook::new(&["'first'", source, "'never'"])).await;
+    assert!(started.elapsed() < Duration::from_secs(20), "{source}: {:?}", started.elapsed());
+    assert_eq!(execution.cells.len(), 2, "{source}");
+    assert_eq!(execution.cells[1].finished_at, None);
+    execution.outcome
+}
+
+fn died(reason: &str) -> Outcome {
+    Outcome::KernelDied { cell: Some(1), reason: reason.to_owned() }
+}
+
+#[tokio::test]
+async fn a_dead_kernel_is_told_at_once() {
+    assert_eq!(death("import os; os.kill(os.getpid(), 9)").await, died("killed by SIGKILL"));
+    assert_eq!(death("import os; os._exit(3)").await, died("exit status 3"));
+    assert_eq!(death("import os; os.abort()").await, died("killed by SIGABRT"));
+    assert_eq!(death("import ctypes; ctypes.string_at(0)").await, died("killed by SIGSEGV"));
+    // In the background, while the cell waits.
+    let later = "import os, threading, time; threading.Timer(0.2, os._exit, [5]).start(); time.sleep(100)";
+    assert_eq!(death(later).await, died("exit status 5"));
+}
+
+#[tokio::test]
+async fn what_a_dying_kernel_printed_is_kept() {
+    let source = "import os, sys, time\nprint('last words'); sys.stdout.flush(); time.sleep(0.1); os._exit(1)";
+    let execution = run(Notebook::new(&[source])).await;
+    assert_eq!(stream(&execution.cells[0], "stdout"), "last words\n");
+}
+
+#[tokio::test]
+async fn sys_exit_is_an_error_of_the_cell() {
+    let execution = run(Notebook::new(&["import sys; sys.exit(0)", "1"])).await;
+    assert!(matches!(&execution.outcome, Outcome::CellError { cell: 0, ename, .. } if ename == "SystemExit"));
+}
+
+#[tokio::test]
+async fn timeout_kills_all_that_the_kernel_started() {
+    let source = "import subprocess, time\n\
+                  subprocess.Popen(['sleep', '1000'])\n\
+                  subprocess.Popen(['sh', '-c', 'sleep 1000 & sleep 1000'])\n\
+                  subprocess.Popen(['sleep', '1000'], start_new_session=True)\n\
+                  print('started', flush=True)\n\
+                  while True:\n    try:\n        time.sleep(100)\n    except KeyboardInterrupt:\n        pass";
+    let mut notebook = Notebook::new(&["1", source]);
+    notebook.job.limits.wall = Duration::from_secs(1);
+    let id = notebook.job.run;
+    let started = Instant::now();
+    let execution = run(notebook).await;
+    assert_eq!(execution.outcome, Outcome::Timeout { cell: Some(1), after: Duration::from_secs(1) });
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert_eq!(stream(&execution.cells[1], "stdout"), "started\n");
+    assert_eq!(marked(id), 0);
+}
+
+#[tokio::test]
+async fn timeout_shows_where_the_notebook_was() {
+    let mut notebook = Notebook::new(&["def forever():\n    while True: pass\nforever()"]);
+    notebook.job.limits.wall = Duration::from_millis(500);
+    let execution = run(notebook).await;
+    assert!(matches!(execution.outcome, Outcome::Timeout { cell: Some(0), .. }));
+    assert_eq!(execution.cells[0].outputs[0]["ename"], "KeyboardInterrupt");
+}
+
+#[tokio::test]
+async fn too_much_output_ends_the_run() {
+    for source in ["while True: print('x' * 1000)", "print('x' * 3_000_000)"] {
+        let mut notebook = Notebook::new(&["'first'", source]);
+        notebook.job.limits.output_bytes = 1_000_000;
+        let id = notebook.job.run;
+        let execution = run(notebook).await;
+        assert_eq!(execution.outcome, Outcome::OutputTooLarge { cell: Some(1), limit: 1_000_000 });
+        assert_eq!(marked(id), 0);
+    }
+}
+
+#[tokio::test]
+async fn memory_is_limited() {
+    let eat = "x = []\nwhile True: x.append(bytearray(50_000_000))";
+    let mut notebook = Notebook::new(&[eat]);
+    notebook.job.limits.memory_bytes = Some(3 << 30);
+    let execution = run(notebook).await;
+    match &execution.outcome {
+        Outcome::CellError { ename, .. } => assert_eq!(ename, "MemoryError"),
+        other => assert_eq!(*other, Outcome::OutOfMemory { cell: Some(0) }),
+    }
+    // A program that gives up instead of raising, as C++ does.
+    let mut notebook = Notebook::new(&["import os; os.write(2, b'std::bad_alloc'); os.abort()"]);
+    notebook.job.limits.memory_bytes = Some(3 << 30);
+    notebook.job.kernel.argv.extend(["--", "--IPKernelApp.capture_fd_output=False"].map(str::to_owned));
+    assert_eq!(run(notebook).await.outcome, Outcome::OutOfMemory { cell: Some(0) });
+}
+
+#[tokio::test]
+async fn a_kernel_that_does_not_start_is_an_error() {
+    let start = |argv: &[&str]| {
+        let mut notebook = Notebook::new(&["1"]);
+        notebook.job.kernel.argv = argv.iter().map(|word| (*word).to_owned()).collect();
+        notebook.job.limits.start = Duration::from_millis(300);
+        async move {
+            let Notebook { job, dir: _dir } = notebook;
+            (job.run, executor().execute(job).await.unwrap_err())
+        }
+    };
+    let (id, error) = start(&["/bin/sleep", "100"]).await;
+    assert!(matches!(error, StartError::Timeout(_)), "{error}");
+    until_gone(id).await;
+    let (_, error) = start(&["/no/such/program"]).await;
+    assert!(matches!(&error, StartError::Spawn { program, .. } if program == "/no/such/program"), "{error}");
+    let (_, error) = start(&["/bin/sh", "-c", "echo no kernel here >&2; exit 3"]).await;
+    assert_eq!(error.to_string(), "the kernel ended before it answered (exit status 3): no kernel here");
+}

@@ -1,0 +1,1 @@
+//! nbclient as the oracle: the same notebook through both, compared cell by cell.
