@@ -100,10 +100,10 @@ const RICHEST_FIRST: [&str; 10] = [
 
 /// For kernels without the client package: the last output of a cell tagged `response`.
 fn tagged(cells: &[Cell<'_>], accept: &Accept) -> Option<Answer> {
-    let output =
-        cells.iter().rev().filter(|cell| cell.tags.contains(&"response")).find_map(|cell| cell.outputs.last())?;
-    if let Some(stream) = output.get("text") {
-        return Some(Answer::of(text::plain(&marking::joined(stream)?)));
+    let cell = cells.iter().rev().find(|cell| cell.tags.contains(&"response") && !cell.outputs.is_empty())?;
+    let output = cell.outputs.last()?;
+    if output.get("text").is_some() {
+        return Some(Answer::of(text::plain(&printed(cell.outputs))));
     }
     let data = output.get("data")?;
     let best = RICHEST_FIRST
@@ -113,6 +113,16 @@ fn tagged(cells: &[Cell<'_>], accept: &Accept) -> Option<Answer> {
         .max_by(|(i, a), (j, b)| accept.quality(a).total_cmp(&accept.quality(b)).then(j.cmp(i)))?;
     let (_, media_type) = best;
     marking::bytes(media_type, data.get(media_type)?).ok().map(Answer::of)
+}
+
+/// What was printed last: a kernel sends it in as many pieces as it likes. Errors and warnings are left out, unless there is
+/// nothing else.
+fn printed(outputs: &[Value]) -> String {
+    let start = outputs.iter().rposition(|output| output.get("text").is_none()).map_or(0, |other| other + 1);
+    let of = |name: &str| outputs[start..].iter().filter(move |output| output["name"] == name).collect::<Vec<_>>();
+    let stdout = of("stdout");
+    let pieces = if stdout.is_empty() { of("stderr") } else { stdout };
+    pieces.into_iter().filter_map(|output| marking::joined(&output["text"])).collect()
 }
 
 #[cfg(test)]

@@ -117,6 +117,21 @@ fn a_tagged_cell_answers_with_its_last_output_in_the_richest_accepted_type() {
 }
 
 #[test]
+fn what_a_tagged_cell_printed_is_one_answer_however_it_came() {
+    let stream = |name: &str, text: &str| json!({"output_type": "stream", "name": name, "text": text});
+    let page = json!({"output_type": "display_data", "data": {"text/plain": "page"}});
+    let ask = |outputs: &[Value]| {
+        let answer = answer(&[Cell { tags: vec!["response"], outputs }], &Accept::default()).unwrap();
+        String::from_utf8(bytes_of(&answer).1.to_vec()).unwrap()
+    };
+    let pieces =
+        [stream("stdout", "0"), page.clone(), stream("stdout", "1\n"), stream("stderr", "w"), stream("stdout", "2\n")];
+    assert_eq!(ask(&pieces), "1\n2\n");
+    assert_eq!(ask(&pieces[..4]), "1\n");
+    assert_eq!(ask(&[pieces[0].clone(), page, stream("stderr", "a"), stream("stderr", "b")]), "ab");
+}
+
+#[test]
 fn a_marked_output_wins_over_a_tagged_cell() {
     let tagged = [json!({"output_type": "stream", "name": "stdout", "text": "tagged"})];
     let explicit = [marked(json!({"kind": "text"}), json!({"text/plain": "marked"}))];
