@@ -4,9 +4,11 @@
 
 mod app;
 mod binary;
+mod concurrency;
 mod crash;
 mod demo;
 mod deploying;
+mod failures;
 mod files;
 mod hello;
 mod house;
@@ -14,6 +16,8 @@ mod leaks;
 mod mail;
 mod operations;
 mod owners;
+mod parameters;
+mod passing;
 mod refusals;
 mod responses;
 mod secrets;
