@@ -145,7 +145,7 @@ impl Default for KernelSettings {
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self { filter: "info,actix_server=warn".to_owned(), format: LogFormat::Text }
+        Self { filter: "info,actix_server=warn,actix_http=off".to_owned(), format: LogFormat::Text }
     }
 }
 

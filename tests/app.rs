@@ -83,11 +83,6 @@ impl TestApp {
         Self::launch(data, Some(Arc::new(MockClock::at(start))), change).await
     }
 
-    /// On the data folder of a server that was stopped.
-    pub(crate) async fn start_on(data: TempDir) -> Self {
-        Self::launch(data, None, |_| {}).await
-    }
-
     async fn launch(data: TempDir, clock: Option<Arc<MockClock>>, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = settings(data.path());
         change(&mut settings);

@@ -1,7 +1,7 @@
 //! The real `nbhook` binary as a process, and a look at what it does to the machine (`/proc`, the temporary folder).
 
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::app::{client, ok, python, url};
 
 /// How long something may take that is sure to happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// `nbhook` with these arguments and no setting from outside.
 #[expect(clippy::disallowed_methods, reason = "a test's own process, killed by `Server` or waited for")]
@@ -63,7 +63,7 @@ impl Server {
         let (lines, kept) = (BufReader::new(child.stderr.take().unwrap()).lines(), log.clone());
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                *kept.lock().unwrap() += &format!("{line}\n");
+                kept.lock().unwrap().extend([line.as_str(), "\n"]);
             }
         });
         let mut server = Self { child, url: String::new(), token: String::new(), http: client(), log };
@@ -111,13 +111,6 @@ impl Server {
         let status = eventually("the server ends", || self.child.try_wait().unwrap());
         assert!(started.elapsed() < within, "it took {:?}: {}", started.elapsed(), self.log());
         status
-    }
-
-    /// What it wrote to standard output.
-    pub(crate) fn output(&mut self) -> String {
-        let mut text = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
-        text
     }
 
     pub(crate) fn api(&self, method: Method, path: &str) -> RequestBuilder {
@@ -218,4 +211,11 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+/// How much memory a process has in use, in KiB.
+pub(crate) fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
 }

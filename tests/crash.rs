@@ -26,7 +26,7 @@ fn nothing_is_half_written(data: &Path) {
     assert_eq!(count(data.join(".nbhook/scratch")), 0);
     for file in files(data) {
         let name = file.file_name().unwrap().to_str().unwrap();
-        if name.ends_with(".ipynb") {
+        if file.extension().is_some_and(|extension| extension == "ipynb") {
             let notebook: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).expect(name);
             assert_eq!(notebook["nbformat"], 4, "{name}");
         }
@@ -65,7 +65,6 @@ async fn a_killed_server_leaves_nothing_running_and_the_next_one_goes_on() {
     let server = Server::start(data.path());
     assert_eq!(processes_of_runs(&old_url), [0; 0]);
     assert_eq!(meeting_places(pid), [""; 0].map(std::path::PathBuf::from));
-    nothing_is_half_written(data.path());
     let runs = server.get("/v1/runs").await["items"].clone();
     assert_eq!(runs.as_array().unwrap().len(), 3);
     for run in runs.as_array().unwrap() {
@@ -96,6 +95,7 @@ async fn a_killed_server_leaves_nothing_running_and_the_next_one_goes_on() {
         let mail = mails.iter().find(|mail| mail.contains(&format!("To: {name}@example.org\r\n"))).expect(name);
         assert!(mail.contains("interrupted"), "{mail}");
     }
+    nothing_is_half_written(data.path()); // now that nothing is being written
 }
 
 /// The status and headers of an answer on a connection that stays open.

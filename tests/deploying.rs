@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::app::{TestApp, fixture, notebook, ok, python, url};
+use crate::app::{TestApp, fixture, form, notebook, ok, python, url};
 
 const HISTO: usize = 20;
 
@@ -147,6 +147,21 @@ async fn old_and_incomplete_notebooks_are_taken_and_run() {
     bare["metadata"] = json!({});
     let bare = app.deploy("bare.ipynb", &bare, Value::Null).await;
     assert_eq!(app.call(&bare, &[]).await.text().await.unwrap(), "bare");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dependencies_and_uploads_do_not_meet() {
+    let app = TestApp::start().await;
+    let cells = [
+        "texts = [open(name).read() for name in ('uploads', 'upload', 'x.txt', one, two)]",
+        "from nbhook import webhook; webhook.respond_json(texts)",
+    ];
+    let notebook = notebook(&cells).to_string();
+    let dependencies: [(&str, &[u8]); 3] = [("uploads", b"a"), ("upload", b"b"), ("x.txt", b"c")];
+    let hook = ok(app.upload(&json!({"path": "u.ipynb"}), notebook.as_bytes(), &dependencies).await).await;
+    let (media_type, body) = form(&[("one", Some("x.txt"), b"d"), ("two", Some("../x.txt"), b"e")]);
+    let answer = app.http.post(url(&hook)).header("content-type", media_type).body(body).send().await.unwrap();
+    assert_eq!(ok(answer).await, json!(["a", "b", "c", "d", "e"]));
 }
 
 /// Deploys by JSON with the interpreter of the deploying kernel.

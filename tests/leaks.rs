@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::app::{notebook, url};
-use crate::binary::{Server, count, eventually, meeting_places, processes, processes_of_runs};
+use crate::binary::{Server, count, eventually, meeting_places, processes, processes_of_runs, resident};
 
 const RUNS: usize = 200;
 
@@ -32,13 +32,6 @@ fn held(server: &Server, data: &TempDir) -> Held {
         meeting_places: meeting_places(pid).len(),
         scratch: count(data.path().join(".nbhook/scratch")),
     }
-}
-
-/// Memory that is in use, in KiB.
-fn resident(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// Calls the hooks in turn, four at a time; every answer must have the status that belongs to its hook.

@@ -4,6 +4,7 @@
 
 mod app;
 mod binary;
+mod cli;
 mod concurrency;
 mod crash;
 mod demo;
@@ -11,6 +12,7 @@ mod deploying;
 mod failures;
 mod files;
 mod hello;
+mod hostile;
 mod house;
 mod leaks;
 mod mail;
@@ -18,6 +20,7 @@ mod operations;
 mod owners;
 mod parameters;
 mod passing;
+mod python_client;
 mod refusals;
 mod responses;
 mod secrets;

@@ -139,6 +139,8 @@ async fn settings_come_from_flags_then_the_environment_then_the_file() {
     assert!(token.is_err(), "a set token is not written down");
 }
 
+type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a [&'a str]);
+
 #[test]
 fn a_start_that_cannot_work_says_why_and_what_to_do() {
     let (used, file) = (TempDir::new().unwrap(), tempfile::NamedTempFile::new().unwrap());
@@ -154,7 +156,7 @@ fn a_start_that_cannot_work_says_why_and_what_to_do() {
     let misspelt = format!("--config={data}/misspelt.toml");
     let broken = format!("--config={data}/broken.toml");
     // Options, settings in the environment, and what the message must hold.
-    let cases: [(&[&str], &[(&str, &str)], &[&str]); 14] = [
+    let cases: [Case<'_>; 14] = [
         (&["--data", in_use, "--listen=127.0.0.1:0"], &[], &[in_use, "in use by another nbhook server", "--data"]),
         (&["--data", data, "--listen", port], &[], &[port, "another program uses this port", "--listen"]),
         (&["--data", no_folder, "--listen=127.0.0.1:0"], &[], &[no_folder, "data folder"]),

@@ -138,6 +138,8 @@ async fn a_broken_form_is_refused_and_leaves_nothing() {
         (422, "dependency", vec![("meta", None, meta), ("notebook", None, nb), ("dependency", Some("../x.py"), b"x")]),
         (422, "dependency", vec![("meta", None, meta), ("notebook", None, nb), ("dependency", Some("/etc/x"), b"x")]),
         (422, "dependency", vec![("meta", None, meta), ("notebook", None, nb), ("dependency", Some("a/.."), b"x")]),
+        (422, "meta", vec![("meta", None, meta), ("meta", None, meta), ("notebook", None, nb)]),
+        (422, "notebook", vec![("meta", None, meta), ("notebook", None, nb), ("notebook", None, nb)]),
         (422, "dependency", vec![("meta", None, meta), ("notebook", None, nb), ("dependency", None, b"x")]),
         (
             422,

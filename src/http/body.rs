@@ -5,7 +5,7 @@ use std::pin::pin;
 
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::error::PayloadError;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, UPGRADE};
 use actix_web::{HttpRequest, web};
 use futures_util::{Stream, StreamExt as _, stream};
 use serde::de::DeserializeOwned;
@@ -62,6 +62,24 @@ fn bounded(payload: web::Payload, service: &Service) -> impl Stream<Item = Resul
     .fuse() // forms ask again after the end
 }
 
+/// Refuses a body that says it is too large before any of it is read.
+fn refuse_large(request: &HttpRequest, service: &Service) -> Result<(), ApiError> {
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    match length {
+        Some(length) if length > service.body_limit() as u64 => Err(ApiError::too_large(service.body_limit())),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the client wants to go on as a WebSocket: then actix gives all that follows as a body, which has no end.
+fn is_websocket(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    let upgrade = headers.get(UPGRADE).and_then(|value| value.to_str().ok());
+    upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+        && !headers.contains_key(CONTENT_LENGTH)
+        && !headers.contains_key(TRANSFER_ENCODING)
+}
+
 /// Reads a whole body.
 async fn read(payload: web::Payload, service: &Service) -> Result<Vec<u8>, ApiError> {
     let mut pieces = pin!(bounded(payload, service));
@@ -95,6 +113,7 @@ pub(super) async fn parts(
     payload: web::Payload,
     service: &Service,
 ) -> Result<Vec<Part>, ApiError> {
+    refuse_large(request, service)?;
     let mut form = Multipart::new(request.headers(), bounded(payload, service));
     let mut parts = Vec::new();
     while let Some(mut field) = next_field(&mut form, parts.len(), service).await? {
@@ -106,6 +125,10 @@ pub(super) async fn parts(
 
 /// Parses the body of a call of a hook.
 pub(super) async fn of_call(request: &HttpRequest, payload: web::Payload, service: &Service) -> Result<Body, ApiError> {
+    if is_websocket(request) {
+        return Ok(Body::Empty); // an upgrade that is not taken; what follows is no body
+    }
+    refuse_large(request, service)?;
     let media_type = media_type(request);
     if media_type == "multipart/form-data" {
         return form(request, payload, service).await;

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
+use super::widgets::{Update, Widgets};
 use super::wire::Message;
 
 /// The outputs of a run, cell by cell, while they come in.
@@ -18,6 +19,7 @@ pub(super) struct Collector {
     displays: HashMap<String, Vec<(usize, usize)>>,
     /// Whether the next output clears those before it.
     clear_next: bool,
+    widgets: Widgets,
 }
 
 /// The outputs of one cell.
@@ -42,36 +44,42 @@ impl Collector {
         }
     }
 
-    pub(super) fn into_cells(self) -> Vec<CellOutputs> {
-        self.cells
+    /// The cells that were begun, and the notebook's `metadata.widgets` if there were any widgets.
+    pub(super) fn finish(self) -> (Vec<CellOutputs>, Option<Value>) {
+        (self.cells, self.widgets.into_metadata())
     }
 
-    /// Takes in a message of the current cell.
-    pub(super) fn message(&mut self, message: Message) {
-        let Message { kind, mut content, .. } = message;
+    /// Takes in a message of the current cell, and says what the kernel must hear of it.
+    pub(super) fn message(&mut self, message: Message) -> Option<Update> {
+        let captor = self.widgets.captor(&message);
+        if message.kind.starts_with("comm_") {
+            self.widgets.comm(&message);
+            return None;
+        }
+        let Message { kind, mut content, parent_header, .. } = message;
         let display_id = content.pointer("/transient/display_id").and_then(Value::as_str).map(str::to_owned);
         if let Some(cell) = self.cells.last_mut()
             && let Some(count) = content.get("execution_count")
         {
             cell.execution_count = count.as_u64();
         }
-        match kind.as_str() {
-            "clear_output" if content.get("wait").is_some_and(truthy) => self.clear_next = true,
-            "clear_output" => self.clear(),
-            "update_display_data" => {
-                if let Some(id) = &display_id {
-                    self.update(id, &content);
-                }
+        if let (Some(id), "execute_result" | "display_data" | "update_display_data") = (&display_id, kind.as_str()) {
+            self.update(id, &content);
+        }
+        if kind == "clear_output" {
+            let wait = content.get("wait").is_some_and(truthy);
+            match captor {
+                Some(widget) => return self.widgets.clear(&widget, wait, parent_header),
+                None if wait => self.clear_next = true,
+                None => self.clear(),
             }
-            _ => {
-                if let (Some(id), "execute_result" | "display_data") = (&display_id, kind.as_str()) {
-                    self.update(id, &content);
-                }
-                if let Some(output) = output(&kind, &mut content) {
-                    self.append(output, display_id);
-                }
+        } else if let Some(output) = output(&kind, &mut content) {
+            match captor {
+                Some(widget) => return self.widgets.output(&widget, output, parent_header),
+                None => self.append(output, display_id),
             }
         }
+        None
     }
 
     fn append(&mut self, output: Value, display_id: Option<String>) {
@@ -136,3 +144,6 @@ fn truthy(value: &Value) -> bool {
         Value::Object(fields) => !fields.is_empty(),
     }
 }
+
+#[cfg(test)]
+mod tests;

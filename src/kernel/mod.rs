@@ -19,6 +19,7 @@ mod spawn;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod widgets;
 mod wire;
 
 use std::path::PathBuf;
@@ -108,6 +109,8 @@ pub struct Execution {
     /// One entry for every cell that was started, in order.
     pub cells: Vec<ExecutedCell>,
     pub outcome: Outcome,
+    /// What to save as the notebook's `metadata.widgets`, if it has widgets.
+    pub widgets: Option<Value>,
     /// The kernel's `language_info`, for the notebook's metadata.
     pub language_info: Option<Map<String, Value>>,
 }

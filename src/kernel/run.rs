@@ -9,7 +9,7 @@ use tokio::time::{Sleep, sleep, timeout};
 
 use super::collect::Collector;
 use super::process::Exit;
-use super::session::{Event, Exchange, SessionError};
+use super::session::{Event, Exchange};
 use super::spawn::Kernel;
 use super::{CodeCell, ExecutedCell, Execution, Job, Outcome};
 use crate::clock::SharedClock;
@@ -17,8 +17,8 @@ use crate::clock::SharedClock;
 /// How long an interrupted kernel may take to say where it was. An idle Python kernel needs some 20 ms; the caller of a run
 /// that took too long waits no longer than this.
 const INTERRUPT_GRACE: Duration = Duration::from_millis(300);
-/// How long what a dead kernel still published may take to be read.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long the end of a kernel's process and the end of its publications may lie apart.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What ends a run in the middle of a cell.
 enum Stop {
@@ -50,7 +50,7 @@ pub(super) async fn run(kernel: &mut Kernel, job: &Job, clock: &SharedClock) -> 
             }
         }
     }
-    let outputs = run.collector.into_cells();
+    let (outputs, widgets) = run.collector.finish();
     let cells = times.into_iter().zip(outputs).map(|((index, started_at, finished_at), cell)| ExecutedCell {
         index,
         execution_count: cell.execution_count,
@@ -58,7 +58,7 @@ pub(super) async fn run(kernel: &mut Kernel, job: &Job, clock: &SharedClock) -> 
         started_at,
         finished_at,
     });
-    Execution { cells: cells.collect(), outcome, language_info: None }
+    Execution { cells: cells.collect(), outcome, widgets, language_info: None }
 }
 
 struct Run<'a> {
@@ -75,7 +75,7 @@ impl Run<'_> {
         let sent = self.kernel.session.execute(&cell.source, !cell.raises_exception).await;
         let mut exchange = match sent {
             Ok(exchange) => exchange,
-            Err(error) => return Err(self.unreachable(&error).await),
+            Err(error) => return Err(self.gone(&error.to_string()).await),
         };
         while !exchange.is_over() {
             let event = tokio::select! {
@@ -90,21 +90,26 @@ impl Run<'_> {
                     return Err(Stop::Died(exit));
                 }
             };
-            self.take(event, &mut exchange)?;
+            self.take(event, &mut exchange).await?;
         }
         self.collector.end_cell();
         Ok(exchange.reply.unwrap_or_default())
     }
 
-    fn take(&mut self, event: Event, exchange: &mut Exchange) -> Result<(), Stop> {
+    async fn take(&mut self, event: Event, exchange: &mut Exchange) -> Result<(), Stop> {
         match event {
             Event::Reply(reply) => exchange.replied(reply),
-            Event::Published(message) if exchange.owns(&message) => self.collector.message(message),
+            Event::Published(message) if exchange.owns(&message) => {
+                if let Some(update) = self.collector.message(message) {
+                    // A kernel that does not take it is dead or dying, which shows elsewhere.
+                    let _ = self.kernel.session.tell_widget(&update.parent_header, &update.content).await;
+                }
+            }
             Event::OutputTooLarge => return Err(Stop::OutputTooLarge),
             Event::Broken(reason) => return Err(Stop::Broken(reason)),
-            // Of an earlier cell, say from a thread it left (nbclient does not keep it either), or the end of the
-            // publications (the end of the process tells more).
-            Event::Published(_) | Event::Closed => {}
+            // Of an earlier cell, say from a thread it left: nbclient does not keep it either.
+            Event::Published(_) => {}
+            Event::Closed => return Err(self.gone("the kernel closed its channels").await),
         }
         Ok(())
     }
@@ -120,7 +125,7 @@ impl Run<'_> {
         let listen = async {
             while !exchange.is_over() {
                 let event = self.kernel.session.event().await;
-                if matches!(event, Event::Closed) || self.take(event, exchange).is_err() {
+                if self.take(event, exchange).await.is_err() {
                     return;
                 }
             }
@@ -128,11 +133,11 @@ impl Run<'_> {
         let _ = timeout(patience, listen).await;
     }
 
-    /// What it means that a request did not reach the kernel: most often that it has just died.
-    async fn unreachable(&self, error: &SessionError) -> Stop {
+    /// What it means that the kernel is not there any more: most often that it has just died, which its process will tell.
+    async fn gone(&self, symptom: &str) -> Stop {
         match timeout(LAST_WORDS, self.kernel.process.wait()).await {
             Ok(exit) => Stop::Died(exit),
-            Err(_) => Stop::Broken(error.to_string()),
+            Err(_) => Stop::Broken(symptom.to_owned()),
         }
     }
 

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -19,6 +20,8 @@ use super::wire::{Codec, Message, WireError};
 
 /// How long a publication may lag behind the reply before the question is put again.
 const SUBSCRIPTION_GRACE: Duration = Duration::from_millis(50);
+/// How long a kernel may take to reply before the question is put again, the first time.
+const REPLY_GRACE: Duration = Duration::from_millis(500);
 /// How long a request may take to leave; a kernel takes requests in even while it is busy.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// A message from this size on is parsed where it holds nobody up.
@@ -31,7 +34,7 @@ pub(super) enum Event {
     Published(Message),
     /// The kernel published more than it may.
     OutputTooLarge,
-    /// The kernel closed its end; nothing more will be published.
+    /// The kernel closed its end; nothing more will be published. Its process tells why.
     Closed,
     /// The conversation cannot go on.
     Broken(String),
@@ -118,13 +121,14 @@ impl Session {
     }
 
     /// Asks for the kernel's info until the publications about a question arrive, and gives the info. A subscription takes
-    /// effect only some time after connecting, and what is published before that is lost without a trace.
+    /// effect only some time after connecting, and what is published before that is lost without a trace; and a kernel may
+    /// overlook a request that comes while it starts.
     async fn prove_subscription(&mut self) -> Result<Value, SessionError> {
+        let mut reply_grace = REPLY_GRACE;
         loop {
             let mut question = self.ask("kernel_info_request", &json!({})).await?;
             loop {
-                // Before the first reply the kernel is still starting: no reason to ask again.
-                let patience = if question.reply.is_some() { SUBSCRIPTION_GRACE } else { Duration::MAX };
+                let patience = if question.reply.is_some() { SUBSCRIPTION_GRACE } else { reply_grace };
                 match timeout(patience, self.event()).await {
                     Err(_) => break,
                     Ok(Event::Reply(reply)) => question.replied(reply),
@@ -136,6 +140,7 @@ impl Session {
                     return Ok(question.reply.unwrap_or_default());
                 }
             }
+            reply_grace = reply_grace.saturating_mul(2);
         }
     }
 
@@ -162,6 +167,12 @@ impl Session {
     pub(super) async fn shutdown(&mut self) -> Result<(), SessionError> {
         let (_, request) = self.codec.encode("shutdown_request", &json!({}), &json!({"restart": false}));
         send(&mut self.control, request).await
+    }
+
+    /// Tells the kernel what became of a widget; there is no reply.
+    pub(super) async fn tell_widget(&mut self, parent_header: &Value, content: &Value) -> Result<(), SessionError> {
+        let (_, message) = self.codec.encode("comm_msg", parent_header, content);
+        send(&mut self.shell, message).await
     }
 
     async fn ask(&mut self, kind: &str, content: &Value) -> Result<Exchange, SessionError> {
@@ -201,10 +212,11 @@ impl Reader {
         loop {
             let received = tokio::select! {
                 received = socket.recv() => received,
-                Some(SocketEvent::Disconnected(_)) = futures_util::StreamExt::next(&mut monitor) => {
-                    let _ = self.events.send(Event::Closed);
-                    return;
-                }
+                // The socket itself would wait for the kernel to come back.
+                event = monitor.next() => match event {
+                    Some(SocketEvent::Disconnected(_)) | None => Err(ZmqError::NoMessage),
+                    Some(_) => continue,
+                },
             };
             let event = match received {
                 Ok(message) => match left.checked_sub(message.iter().map(Bytes::len).sum()) {
@@ -214,7 +226,7 @@ impl Reader {
                     }
                     None => Event::OutputTooLarge,
                 },
-                Err(error) => Event::Broken(error.to_string()),
+                Err(_) => Event::Closed,
             };
             if !self.tell(event) {
                 return;
@@ -222,12 +234,10 @@ impl Reader {
         }
     }
 
+    /// Ends in silence when the kernel closes the channel: then it closes its publications too.
     async fn read_replies(self, mut socket: DealerRecvHalf) {
-        loop {
-            let event = match socket.recv().await {
-                Ok(message) => self.decode(message).await.map_or_else(Event::from, Event::Reply),
-                Err(error) => Event::Broken(error.to_string()),
-            };
+        while let Ok(message) = socket.recv().await {
+            let event = self.decode(message).await.map_or_else(Event::from, Event::Reply);
             if !self.tell(event) {
                 return;
             }
@@ -236,7 +246,7 @@ impl Reader {
 
     /// Passes an event on, and tells whether to read further.
     fn tell(&self, event: Event) -> bool {
-        let last = matches!(event, Event::OutputTooLarge | Event::Broken(_));
+        let last = matches!(event, Event::OutputTooLarge | Event::Closed | Event::Broken(_));
         self.events.send(event).is_ok() && !last
     }
 

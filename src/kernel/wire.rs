@@ -26,10 +26,8 @@ pub(super) struct Message {
     /// `msg_id` of the request it belongs to, if it belongs to one.
     pub(super) parent: Option<String>,
     /// Of the request, as the kernel repeats it; needed to answer in its name.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for widgets, which come next"))]
     pub(super) parent_header: Value,
     pub(super) content: Value,
-    #[cfg_attr(not(test), expect(dead_code, reason = "for widgets, which come next"))]
     pub(super) buffers: Vec<Bytes>,
 }
 

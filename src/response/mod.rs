@@ -100,10 +100,11 @@ const RICHEST_FIRST: [&str; 10] = [
 
 /// For kernels without the client package: the last output of a cell tagged `response`.
 fn tagged(cells: &[Cell<'_>], accept: &Accept) -> Option<Answer> {
-    let cell = cells.iter().rev().find(|cell| cell.tags.contains(&"response") && !cell.outputs.is_empty())?;
-    let output = cell.outputs.last()?;
+    let mut tagged = cells.iter().rev().filter(|cell| cell.tags.contains(&"response"));
+    let outputs = tagged.find(|cell| !cell.outputs.is_empty())?.outputs;
+    let output = outputs.last()?;
     if output.get("text").is_some() {
-        return Some(Answer::of(text::plain(&printed(cell.outputs))));
+        return Some(Answer::of(text::plain(&stream(outputs)?)));
     }
     let data = output.get("data")?;
     let best = RICHEST_FIRST
@@ -115,14 +116,13 @@ fn tagged(cells: &[Cell<'_>], accept: &Accept) -> Option<Answer> {
     marking::bytes(media_type, data.get(media_type)?).ok().map(Answer::of)
 }
 
-/// What was printed last: a kernel sends it in as many pieces as it likes. Errors and warnings are left out, unless there is
-/// nothing else.
-fn printed(outputs: &[Value]) -> String {
-    let start = outputs.iter().rposition(|output| output.get("text").is_none()).map_or(0, |other| other + 1);
-    let of = |name: &str| outputs[start..].iter().filter(move |output| output["name"] == name).collect::<Vec<_>>();
-    let stdout = of("stdout");
-    let pieces = if stdout.is_empty() { of("stderr") } else { stdout };
-    pieces.into_iter().filter_map(|output| marking::joined(&output["text"])).collect()
+/// The text that outputs end with. Where a kernel cuts it into pieces depends on when it flushes, so they belong together.
+fn stream(outputs: &[Value]) -> Option<String> {
+    let name = outputs.last()?.get("name");
+    let pieces = outputs.iter().rev().take_while(|output| output.get("text").is_some() && output.get("name") == name);
+    let mut texts = pieces.map(|output| marking::joined(&output["text"])).collect::<Option<Vec<_>>>()?;
+    texts.reverse();
+    Some(texts.concat())
 }
 
 #[cfg(test)]

@@ -362,11 +362,10 @@ fn parameters(call: Call, scratch: &Path) -> Result<Parameters> {
         Body::Bytes(bytes) => ParamValue::Bytes(bytes),
         Body::Multipart { fields, files } => {
             let mut pairs = text(fields);
-            for (number, upload) in files.into_iter().enumerate() {
+            for upload in files {
                 // A folder for each, so that two files of one name, or of a dependency's, do not meet.
-                let folder = scratch.join("uploads").join(number.to_string());
-                std::fs::create_dir_all(&folder)?;
-                let path = folder.join(&upload.name);
+                let folder = tempfile::Builder::new().prefix("upload-").tempdir_in(scratch)?;
+                let path = folder.keep().join(&upload.name);
                 upload.file.persist(&path).map_err(|error| error.error)?;
                 pairs.push((upload.field, ParamValue::Str(path.to_string_lossy().into_owned())));
             }

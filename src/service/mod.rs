@@ -8,6 +8,7 @@ mod deploy;
 mod ending;
 mod error;
 mod hooks;
+mod keep;
 mod kernels;
 mod notices;
 mod users;

@@ -53,12 +53,19 @@ def main():
     app = KernelApp.instance(connection_file=connection_file, parent_handle=1)
     app.config.HistoryManager.enabled = False
     app.initialize(options)
+    app.kernel._progressively_terminate_all_children = _leave_children_alone
     app.start()
 
     sys.stdout.flush()
     sys.stderr.flush()
     atexit.unregister(app.close)
     atexit.unregister(app.iopub_thread.stop)
+
+
+async def _leave_children_alone():
+    """In place of ipykernel's own way, which waits up to 30 s for children that have ended but that nobody waited for. The
+    server kills what is left of the kernel's processes when the kernel has ended.
+    """
 
 
 def _arguments(arguments):
