@@ -183,6 +183,16 @@ pub(crate) async fn problem(response: Response, status: u16) -> Value {
     problem
 }
 
+/// The value of a header that must be there.
+pub(crate) fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+    response.headers().get(name).unwrap_or_else(|| panic!("no header {name}")).to_str().unwrap()
+}
+
+/// The id of the run that an answer came from.
+pub(crate) fn run_of(response: &Response) -> String {
+    header(response, "x-nbhook-run").to_owned()
+}
+
 /// A part of a multipart form: name, file name, content.
 pub(crate) type FormPart<'a> = (&'a str, Option<&'a str>, &'a [u8]);
 
@@ -250,4 +260,16 @@ pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool)
 pub(crate) fn write(path: &Path, content: &[u8]) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::io::Write::write_all(&mut std::fs::File::create_new(path).unwrap(), content).unwrap();
+}
+
+/// What plain Python, without nbhook, writes to stdout.
+#[expect(clippy::disallowed_methods, reason = "ends by itself")]
+pub(crate) fn run_python(args: &[&str], stdin: &str) -> String {
+    use std::process::{Command, Stdio};
+    let mut command = Command::new(python());
+    let mut child = command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), stdin.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
 }

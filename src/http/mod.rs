@@ -16,7 +16,12 @@ mod server;
 mod users;
 mod versions;
 
-use actix_web::{HttpRequest, HttpResponse, Resource, web};
+use actix_web::body::{BoxBody, EitherBody};
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{Error, HttpResponse, Resource, ResponseError as _, web};
 
 pub use server::{Server, start};
 
@@ -84,15 +89,31 @@ fn routes(config: &mut web::ServiceConfig) {
         .default_service(web::to(nothing_here));
 }
 
-/// A resource that answers 405 to a method it does not have.
-fn on(path: &str) -> Resource {
-    web::resource(path).default_service(web::to(wrong_method))
+/// A resource; to a method it does not have it answers 405 with those that it has.
+fn on(
+    path: &str,
+) -> Resource<impl ServiceFactory<ServiceRequest, Config = (), Response = Answered, Error = Error, InitError = ()>> {
+    web::resource(path).wrap(from_fn(wrong_method))
 }
+
+type Answered = ServiceResponse<EitherBody<BoxBody>>;
 
 async fn nothing_here() -> Result<HttpResponse, ApiError> {
     Err(ApiError::not_found("resource"))
 }
 
-async fn wrong_method(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    Err(ApiError::method_not_allowed(request.method()))
+/// Puts our problem document into actix's bare 405, which has the `Allow` header (RFC 9110, section 15.5.6).
+async fn wrong_method(request: ServiceRequest, next: Next<BoxBody>) -> Result<Answered, Error> {
+    let method = request.method().clone();
+    let response = next.call(request).await?;
+    // A notebook's own 405 has a media type.
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED || response.headers().contains_key(CONTENT_TYPE) {
+        return Ok(response.map_into_left_body());
+    }
+    let allow = response.headers().get(ALLOW).cloned();
+    let mut problem = ApiError::method_not_allowed(&method).error_response();
+    if let Some(allow) = allow {
+        problem.headers_mut().insert(ALLOW, allow);
+    }
+    Ok(response.into_response(problem).map_into_right_body())
 }

@@ -18,7 +18,7 @@ use crate::kernel::{CodeCell, Execution, Job, KernelCommand, Limits};
 use crate::model::{Caller, ErrorKind, Histo, Hook, HookToken, RunError, RunId, Trigger, Version, Workdir};
 use crate::notebook::{self, Injected, Language, Notebook, ParamValue, Parameters};
 use crate::response::Accept;
-use crate::service::admission::Ticket;
+use crate::service::admission::{Slot, Ticket};
 use crate::store::{NewRun, Scratch};
 
 /// A hook that was asked for by its token, with a place in its queue.
@@ -111,6 +111,7 @@ pub enum Content {
 struct Prepared {
     id: RunId,
     hook: Hook,
+    version: Histo,
     histo: Histo,
     notebook: Notebook,
     injected: Option<Injected>,
@@ -173,8 +174,11 @@ impl Service {
             now: self.clock.now(),
         };
         prepared.histo = self.db.create_run(new).await?;
-        let executed = self.execute(&mut prepared, ticket).await;
-        self.conclude(prepared, executed).await
+        let (executed, slot) = match self.turn(&prepared, ticket).await {
+            Ok(slot) => (self.execute(&mut prepared).await, Some(slot)),
+            Err(error) => (Err(error), None),
+        };
+        self.conclude(prepared, executed, slot).await
     }
 
     /// Everything that can be refused, before a run is on record.
@@ -188,7 +192,9 @@ impl Service {
                 Workdir::Persistent => files.persistent_workdir(&of)?,
                 Workdir::Scratch => scratch.path().to_owned(),
             };
-            files.copy_dependencies(&of, &histo, &workdir)?;
+            if of.params.workdir == Workdir::Scratch {
+                files.copy_dependencies(&of, &histo, &workdir)?;
+            }
             Ok::<_, Error>((notebook, scratch, workdir))
         })
         .await?;
@@ -204,12 +210,25 @@ impl Service {
         let injected = notebook::inject(&mut notebook, language, &parameters, &hook.params.sensitive)?;
         let cells = cells(&notebook, injected.as_ref());
         let histo = version.histo.clone(); // until the run is on record and has its own
-        Ok(Prepared { id, hook, histo, notebook, injected, kernel, workdir, scratch, cells, accept, for_owner })
+        let version = histo.clone();
+        Ok(Prepared {
+            id,
+            hook,
+            version,
+            histo,
+            notebook,
+            injected,
+            kernel,
+            workdir,
+            scratch,
+            cells,
+            accept,
+            for_owner,
+        })
     }
 
-    /// Waits for its turn and runs the cells.
-    async fn execute(&self, run: &mut Prepared, ticket: Ticket) -> Result<Execution, RunError> {
-        let internal = |detail: &str| RunError::new(ErrorKind::Internal, detail);
+    /// Waits for its turn.
+    async fn turn(&self, run: &Prepared, ticket: Ticket) -> Result<Slot, RunError> {
         let patience = run.hook.params.timeout();
         let turn = tokio::select! {
             turn = timeout(patience, ticket.ready()) => turn,
@@ -224,6 +243,20 @@ impl Service {
             tracing::error!(%error, "cannot record the start of the run");
             return Err(internal("the run could not be recorded"));
         }
+        if run.hook.params.workdir == Workdir::Persistent {
+            // Not before: another run may have been in there until now.
+            let (hook, histo, workdir) = (run.hook.clone(), run.version.clone(), run.workdir.clone());
+            let copied = on_disk(&self.files, move |files| files.copy_dependencies(&hook, &histo, &workdir)).await;
+            if let Err(error) = copied {
+                tracing::error!(%error, "cannot copy the dependencies");
+                return Err(internal("the run's directory could not be prepared"));
+            }
+        }
+        Ok(slot)
+    }
+
+    /// Runs the cells.
+    async fn execute(&self, run: &mut Prepared) -> Result<Execution, RunError> {
         let job = self.job(run);
         let executed = tokio::select! {
             executed = self.executor.execute(job) => executed,
@@ -232,7 +265,6 @@ impl Service {
                 return Err(RunError::new(ErrorKind::Interrupted, "the server was stopped before the run ended"));
             }
         };
-        drop(slot);
         executed.map_err(|error| {
             tracing::error!(%error, kernel = run.kernel.name, "cannot start the kernel");
             internal("the kernel could not be started")
@@ -262,12 +294,18 @@ impl Service {
     }
 
     /// Decides what came of the run, keeps it, and answers.
-    async fn conclude(&self, mut run: Prepared, executed: Result<Execution, RunError>) -> Result<Reply> {
+    async fn conclude(
+        &self,
+        mut run: Prepared,
+        executed: Result<Execution, RunError>,
+        slot: Option<Slot>,
+    ) -> Result<Reply> {
         let mut ending = Ending::of(&mut run.notebook, run.injected.as_ref(), executed, &run.accept);
         let secrets = run.injected.as_ref().map_or(&[][..], Injected::secrets);
         ending.mask(secrets);
-        let mut body = self.body(&run, &mut ending).await;
         run.notebook.mask_outputs(secrets);
+        let mut body = self.body(&run, &mut ending).await;
+        drop(slot); // the answer is open: the next run of a shared directory may write there
         let output = run.notebook.to_vec();
         self.keep(run.id, &run.hook, run.histo, output, ending).await;
         on_disk(&self.files, move |_| run.scratch.close().map_err(Error::from)).await.unwrap_or_else(|error| {
@@ -295,6 +333,10 @@ impl Service {
             }
         }
     }
+}
+
+fn internal(detail: &str) -> RunError {
+    RunError::new(ErrorKind::Internal, detail)
 }
 
 /// The cells to run: the injected one with its real source, which only the kernel may see.

@@ -1,6 +1,7 @@
 //! What came of a run: from the kernel's outcome and the notebook's marked output to a state, an error, and a reply.
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -193,8 +194,9 @@ fn open_within(path: &Path, roots: &[PathBuf]) -> Result<(File, PathBuf), String
             name()
         ));
     }
-    let file =
-        File::open(&real).map_err(|error| format!("respond_file: `{}` cannot be read: {}", name(), error.kind()))?;
+    // Opening a pipe waits for its writer, unless told not to; and a link put there meanwhile is not followed.
+    let opened = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(&real);
+    let file = opened.map_err(|error| format!("respond_file: `{}` cannot be read: {}", name(), error.kind()))?;
     match file.metadata() {
         Ok(metadata) if metadata.is_file() => Ok((file, real)),
         _ => Err(format!("respond_file: `{}` is not a regular file", name())),
