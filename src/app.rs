@@ -55,7 +55,7 @@ pub enum StartError {
     Config(#[from] ConfigError),
     #[error("cannot listen on {address}: {source}{hint}")]
     Listen { address: SocketAddr, source: std::io::Error, hint: &'static str },
-    #[error("cannot use the data folder: {0}")]
+    #[error("cannot use the data folder: {0}{hint}", hint = data_hint(.0))]
     Data(#[from] StoreError),
     #[error("cannot prepare the kernel environment: {0}")]
     Environment(#[from] EnvironmentError),
@@ -91,6 +91,9 @@ impl App {
         let mailer = Mailer::new(&mail_settings(&settings, files.own("mail")))?;
         if settings.smtp.url.is_none() {
             tracing::warn!(folder = %files.own("mail").display(), "no SMTP server is set (smtp.url): mails are written to files");
+        }
+        if address.ip().is_unspecified() && settings.public_url.is_none() {
+            tracing::warn!(%public_url, "hooks' URLs begin with this, which no other machine can reach: set public_url");
         }
         if settings.is_exposed() {
             tracing::warn!(%address, "others can reach this server without TLS: put a proxy in front and set behind_proxy");
@@ -144,9 +147,19 @@ impl App {
             self.service.drained().await;
         }
         self.server.stop().await;
+        // Calls that were let in before and whose bodies took until now.
+        self.service.interrupt_runs();
+        self.service.drained().await;
         self.worker.stop().await;
         self.database.close().await;
         tracing::info!("stopped");
+    }
+}
+
+fn data_hint(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::File { .. } => ": make it a folder that this user may write to, or choose another with --data",
+        _ => "",
     }
 }
 
@@ -161,6 +174,14 @@ fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
         };
         StartError::Listen { address, source, hint }
     })
+}
+
+/// What is wrong with the mail settings, if anything is.
+///
+/// # Errors
+/// As [`App::start`] would give it.
+pub fn check_mail(settings: &Settings) -> Result<(), StartError> {
+    Ok(Mailer::new(&mail_settings(settings, PathBuf::new())).map(drop)?)
 }
 
 fn mail_settings(settings: &Settings, dir: PathBuf) -> MailSettings {

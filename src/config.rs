@@ -27,6 +27,8 @@ pub struct Settings {
     pub behind_proxy: bool,
     /// Largest request body, in bytes.
     pub body_limit: usize,
+    /// How long a request body may pause, in seconds; a whole one may take 20 times as long.
+    pub body_timeout: u64,
     /// How long running runs may go on after SIGTERM, in seconds.
     pub grace: u64,
     pub kernel: KernelSettings,
@@ -117,6 +119,7 @@ impl Default for Settings {
             admin_token: None,
             behind_proxy: false,
             body_limit: 100 << 20,
+            body_timeout: 30,
             grace: 30,
             kernel: KernelSettings::default(),
             smtp: SmtpSettings::default(),
@@ -142,7 +145,7 @@ impl Default for KernelSettings {
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self { filter: "info".to_owned(), format: LogFormat::Text }
+        Self { filter: "info,actix_server=warn,actix_http=off".to_owned(), format: LogFormat::Text }
     }
 }
 
@@ -191,6 +194,9 @@ impl Settings {
         {
             return refuse("admin_token", "must have 16 to 200 visible ASCII characters");
         }
+        if self.body_timeout == 0 {
+            return refuse("body_timeout", "must be at least 1 (second)");
+        }
         if self.kernel.limit == 0 {
             return refuse("kernel.limit", "must be at least 1");
         }
@@ -227,7 +233,8 @@ fn comma_separated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Str
 }
 
 fn is_setting(variable: &str) -> bool {
-    const TOP: [&str; 7] = ["listen", "data", "public_url", "admin_token", "behind_proxy", "body_limit", "grace"];
+    const TOP: [&str; 8] =
+        ["listen", "data", "public_url", "admin_token", "behind_proxy", "body_limit", "body_timeout", "grace"];
     const GROUPS: [&str; 3] = ["kernel__", "smtp__", "log__"];
     let Some(name) = variable.strip_prefix("NBHOOK_").map(str::to_ascii_lowercase) else { return false };
     TOP.contains(&name.as_str()) || GROUPS.iter().any(|group| name.starts_with(group))

@@ -14,6 +14,9 @@ use crate::service::Service;
 /// Longest time between two looks: mails that were due while the clock was set are not forgotten.
 const LOOK: Duration = Duration::from_mins(1);
 
+/// How long mails may hold up the end of the server: an SMTP server that is away can take half a minute for each.
+const LAST_MAIL: Duration = Duration::from_secs(3);
+
 /// The background tasks of a server.
 #[derive(Debug)]
 pub struct Worker {
@@ -29,7 +32,7 @@ impl Worker {
         Self { stop, notices }
     }
 
-    /// Ends what is going on, after the mail that is being sent.
+    /// Ends what is going on. A mail that is not handed over soon is sent again at the next start.
     pub async fn stop(self) {
         self.stop.cancel();
         let _ = self.notices.await; // a panic in it was logged by the runtime's hook
@@ -38,7 +41,15 @@ impl Worker {
 
 async fn send_notices(service: Arc<Service>, clock: SharedClock, stop: CancellationToken) {
     loop {
-        let wait = match service.send_notices().await {
+        let given_up = async {
+            stop.cancelled().await;
+            tokio::time::sleep(LAST_MAIL).await;
+        };
+        let sent = tokio::select! {
+            sent = service.send_notices() => sent,
+            () = given_up => return,
+        };
+        let wait = match sent {
             Ok(due) => due.map_or(LOOK, |due| (due - clock.now()).to_std().unwrap_or_default().min(LOOK)),
             Err(error) => {
                 tracing::error!(%error, "cannot look for mails to send");

@@ -78,6 +78,11 @@ impl TestApp {
         Self::launch(TempDir::new().unwrap(), Some(Arc::new(MockClock::at(start))), change).await
     }
 
+    /// On the data folder of a server that was stopped, with a clock and settings as for [`Self::start_at`].
+    pub(crate) async fn start_again(data: TempDir, start: DateTime<Utc>, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::launch(data, Some(Arc::new(MockClock::at(start))), change).await
+    }
+
     /// On the data folder of a server that was stopped.
     pub(crate) async fn start_on(data: TempDir) -> Self {
         Self::launch(data, None, |_| {}).await
@@ -155,7 +160,7 @@ pub(crate) fn client() -> Client {
     Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(Duration::from_secs(60))
+        .timeout(Duration::from_mins(1))
         .build()
         .unwrap()
 }
@@ -181,4 +186,73 @@ pub(crate) async fn problem(response: Response, status: u16) -> Value {
     let problem: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(problem["status"], status);
     problem
+}
+
+/// A part of a multipart form: name, file name, content.
+pub(crate) type FormPart<'a> = (&'a str, Option<&'a str>, &'a [u8]);
+
+/// A multipart body and its media type, byte for byte as browsers write it (RFC 7578: file names are UTF-8 as they are).
+pub(crate) fn form(parts: &[FormPart<'_>]) -> (String, Vec<u8>) {
+    const BOUNDARY: &str = "a-boundary-of-the-tests";
+    let mut body = Vec::new();
+    for (name, filename, content) in parts {
+        let filename = filename.map(|name| format!("; filename=\"{name}\"")).unwrap_or_default();
+        let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{filename}\r\n\r\n");
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    (format!("multipart/form-data; boundary={BOUNDARY}"), body)
+}
+
+impl TestApp {
+    /// Deploys by multipart form, as the clients do.
+    pub(crate) async fn upload(&self, meta: &Value, notebook: &[u8], dependencies: &[(&str, &[u8])]) -> Response {
+        let meta = meta.to_string();
+        let mut parts: Vec<FormPart<'_>> =
+            vec![("meta", None, meta.as_bytes()), ("notebook", Some("n.ipynb"), notebook)];
+        parts.extend(dependencies.iter().map(|(name, content)| ("dependency", Some(*name), *content)));
+        let (media_type, body) = form(&parts);
+        self.api(Method::POST, "/v1/hooks").header("content-type", media_type).body(body).send().await.unwrap()
+    }
+
+    /// The files of the data folder that are not the server's own: path below the folder, content.
+    pub(crate) fn kept(&self) -> std::collections::BTreeMap<String, bytes::Bytes> {
+        let mut found = std::collections::BTreeMap::new();
+        let mut folders = vec![self.data.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() && !path.ends_with(".nbhook") {
+                    folders.push(path);
+                } else if path.is_file() {
+                    let name = path.strip_prefix(self.data.path()).unwrap().to_string_lossy().into_owned();
+                    found.insert(name, std::fs::read(&path).unwrap().into());
+                }
+            }
+        }
+        found
+    }
+
+    /// What is in the server's scratch folder; nothing, when nothing is going on.
+    pub(crate) fn scratch(&self) -> Vec<PathBuf> {
+        let folder = self.data.path().join(".nbhook/scratch");
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+/// Waits until `is_so`, for half a minute at most.
+pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while !is_so().await {
+        assert!(std::time::Instant::now() < deadline, "never happened: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Writes a new file, with the folders above it.
+pub(crate) fn write(path: &Path, content: &[u8]) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::io::Write::write_all(&mut std::fs::File::create_new(path).unwrap(), content).unwrap();
 }

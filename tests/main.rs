@@ -3,5 +3,19 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
 
 mod app;
+mod binary;
+mod cli;
+mod crash;
+mod demo;
+mod deploying;
 mod hello;
+mod hostile;
 mod house;
+mod leaks;
+mod mail;
+mod operations;
+mod owners;
+mod python_client;
+mod refusals;
+mod secrets;
+mod versions;

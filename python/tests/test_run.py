@@ -75,7 +75,7 @@ def test_a_failing_cell(hooked):
         "title": "a cell failed",
         "status": 500,
         "detail": "cell 3 failed",
-        "cell": 3,
+        "cell": 2,
         "ename": "KeyError",
         "evalue": "'price'",
     }
@@ -83,7 +83,7 @@ def test_a_failing_cell(hooked):
     with pytest.raises(nbhook.RunFailed, match="KeyError: 'price' in cell 3") as caught:
         webhook.run("report.ipynb")
     error = caught.value
-    assert (error.status, error.run, error.cell, error.ename, error.evalue) == (500, "0190-run", 3, "KeyError", "'price'")
+    assert (error.status, error.run, error.cell, error.ename, error.evalue) == (500, "0190-run", 2, "KeyError", "'price'")
     assert error.answer == problem
 
 

@@ -11,7 +11,7 @@ use super::api::{Api, connection_error, http_client, read_body};
 use super::call::media_type;
 use super::context::Context;
 use super::error::CliError;
-use super::serve::{ServerOptions, start, until_stopped};
+use super::serve::{ServerOptions, Signals, start, until_stopped};
 use super::wire::{self, Hook};
 use crate::app::App;
 use crate::kernel::environment::Requirements;
@@ -45,8 +45,9 @@ impl Demo {
         let shown = show(ctx, &app, data).await;
         match shown {
             Ok(()) if self.keep => {
-                ctx.note("serving; stop it with Ctrl-C");
-                until_stopped(app).await
+                let signals = Signals::listen()?;
+                ctx.note("serving; call the URL again, or stop it with Ctrl-C");
+                until_stopped(app, signals).await
             }
             done => {
                 app.stop().await;

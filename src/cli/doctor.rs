@@ -9,6 +9,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::serve::ServerOptions;
 use super::table::Table;
+use crate::app::check_mail;
 use crate::config::Settings;
 use crate::kernel::Kernelspecs;
 use crate::kernel::environment::Inspector;
@@ -64,7 +65,7 @@ impl Doctor {
         report(ctx, &findings, self.json)?;
         match findings.iter().filter(|finding| finding.state == State::Bad).count() {
             0 => Ok(()),
-            n => Err(CliError::Failed(format!("{n} thing(s) to mend, see above"))),
+            n => Err(CliError::Failed(format!("{n} of {} checks found a problem", findings.len()))),
         }
     }
 }
@@ -73,7 +74,7 @@ fn report(ctx: &Context, findings: &[Finding], as_json: bool) -> Result<(), CliE
     let word = |state| match state {
         State::Good => "ok",
         State::Note => "note",
-        State::Bad => "missing",
+        State::Bad => "problem",
     };
     if as_json {
         let items: Vec<Value> = findings
@@ -90,6 +91,9 @@ fn report(ctx: &Context, findings: &[Finding], as_json: bool) -> Result<(), CliE
 }
 
 fn data_folder(data: &Path) -> Finding {
+    if !data.exists() {
+        return new_data_folder(data);
+    }
     match Files::open(data) {
         Ok((files, _lock)) => finding("data folder", State::Good, files.data().display().to_string()),
         Err(StoreError::InUse(folder)) => {
@@ -97,6 +101,19 @@ fn data_folder(data: &Path) -> Finding {
         }
         Err(error) => {
             finding("data folder", State::Bad, format!("{error}: make it writable, or choose another --data"))
+        }
+    }
+}
+
+/// Whether a data folder that is not there yet could be made; looking makes nothing.
+fn new_data_folder(data: &Path) -> Finding {
+    let data = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
+    let parent = data.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
+    match tempfile::tempfile_in(parent) {
+        Ok(_) => finding("data folder", State::Good, format!("{} (made at the first start)", data.display())),
+        Err(error) => {
+            let advice = format!("{} cannot be written ({error}): choose another --data", parent.display());
+            finding("data folder", State::Bad, format!("{} cannot be made: {advice}", data.display()))
         }
     }
 }
@@ -138,7 +155,9 @@ async fn kernelspecs(python: PathBuf) -> Finding {
 }
 
 fn mail(settings: &Settings) -> Finding {
-    if settings.smtp.url.is_some() {
+    if let Err(error) = check_mail(settings) {
+        finding("mail", State::Bad, error.to_string())
+    } else if settings.smtp.url.is_some() {
         finding("mail", State::Good, "an SMTP server is set")
     } else {
         finding("mail", State::Note, "no SMTP server is set (smtp.url): mails are written to files")

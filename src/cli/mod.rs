@@ -92,7 +92,7 @@ impl Command {
         match self {
             Self::Serve(_) => "serve",
             Self::Demo(_) => "show the demo",
-            Self::Doctor(_) => "look at this machine",
+            Self::Doctor(_) => "find all that runs need",
             Self::Login(_) => "log in",
             Self::Deploy(_) => "deploy",
             Self::List(_) => "list the hooks",

@@ -1,10 +1,11 @@
 //! `nbhook serve`: runs the server.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::io::IsTerminal as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::context::Context;
 use super::error::CliError;
@@ -19,7 +20,8 @@ use crate::kernel::environment::Requirements;
 pub(super) struct Serve {
     #[command(flatten)]
     options: ServerOptions,
-    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8000]
+    /// Address and port to listen on, e.g. `0.0.0.0:8000` for other machines too; port 0 takes a free one [default:
+    /// 127.0.0.1:8000]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// How callers reach this server, e.g. `https://hooks.example.org`
@@ -67,17 +69,42 @@ impl Serve {
             settings.public_url = self.public_url;
         }
         start_logging(&settings)?;
-        let data = settings.data.clone();
-        let app = start(ctx, settings, Requirements::Kernel).await?;
-        let token = data.join("admin.token");
-        ctx.note(&format!(
-            "nbhook serves {}\nto deploy from this machine: nbhook login {} < {}\nstop it with Ctrl-C",
-            app.public_url(),
-            app.public_url(),
-            token.display()
-        ));
-        until_stopped(app).await
+        let mut signals = Signals::listen()?;
+        let (data, format) = (settings.data.clone(), settings.log.format);
+        let token_is_set = settings.admin_token.is_some();
+        let app = tokio::select! {
+            started = start(ctx, settings, Requirements::Kernel) => started?,
+            () = signals.next() => return Err(CliError::Failed("stopped before it was ready".to_owned())),
+        };
+        // Whoever reads logs as JSON has no use for sentences between them.
+        if format == LogFormat::Text {
+            ctx.note(&welcome(&app, &data, token_is_set));
+        }
+        until_stopped(app, signals).await
     }
+}
+
+fn welcome(app: &App, data: &Path, token_is_set: bool) -> String {
+    let (local, public) = (format!("http://{}", reachable(app.address())), app.public_url());
+    let token = if token_is_set {
+        "(the token is the setting admin_token)".to_owned()
+    } else {
+        let file = data.join("admin.token");
+        format!("< '{}'", std::path::absolute(&file).unwrap_or(file).display())
+    };
+    format!(
+        "nbhook serves {public}\nto deploy from this machine, log in once: nbhook login {local} {token}\nstop it with Ctrl-C"
+    )
+}
+
+/// Where a client on this machine finds a server that listens on `address`.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
 }
 
 /// Starts a server, with a progress bar while the kernel environment is made.
@@ -92,20 +119,33 @@ pub(super) async fn start(ctx: &Context, settings: Settings, requirements: Requi
     started.map_err(|error| CliError::Failed(error.to_string()))
 }
 
-/// Serves until the process is told to end (SIGINT or SIGTERM), then drains. A second signal ends it at once.
-pub(super) async fn until_stopped(app: App) -> Result<(), CliError> {
-    let failed = |error: std::io::Error| CliError::Failed(format!("signals: {error}"));
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// The signals that ask the process to end. Listen before the user is told how to stop it: from then on none is missed.
+pub(super) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    pub(super) fn listen() -> Result<Self, CliError> {
+        let listen = |kind| signal(kind).map_err(|error| CliError::Failed(format!("signals: {error}")));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
-    tracing::info!("draining: new calls are turned away, running ones end");
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Serves until the process is told to end, then drains. A second signal ends it at once.
+pub(super) async fn until_stopped(app: App, mut signals: Signals) -> Result<(), CliError> {
+    signals.next().await;
+    tracing::info!("draining: new calls are turned away, running ones end; a second signal ends them at once");
     tokio::select! {
         () = app.stop() => Ok(()),
-        _ = interrupt.recv() => Err(CliError::Failed("stopped before the runs ended".to_owned())),
-        _ = terminate.recv() => Err(CliError::Failed("stopped before the runs ended".to_owned())),
+        () = signals.next() => Err(CliError::Failed("stopped before the runs ended".to_owned())),
     }
 }
 
@@ -114,7 +154,10 @@ pub(super) fn start_logging(settings: &Settings) -> Result<(), CliError> {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_new(&settings.log.filter)
         .map_err(|error| CliError::Usage(format!("setting `log.filter`: {error}")))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let started = match settings.log.format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),

@@ -47,7 +47,8 @@ fn print(ctx: &Context, run: Run) -> Result<(), CliError> {
         ctx.line(&format!("{:<10} {warning}", "warning"))?;
     }
     let Some(error) = run.error else { return Ok(()) };
-    let cell = error.cell.map(|cell| format!(" in cell {cell}")).unwrap_or_default();
+    // People count cells from one, and so does the server's own sentence.
+    let cell = error.cell.map(|cell| format!(" in cell {}", cell + 1)).unwrap_or_default();
     ctx.line(&format!("{:<10} {}{cell}", "error", error.summary()))?;
     let traceback = error.traceback.unwrap_or_default().join("\n");
     let shown = if ctx.terminals.output { text::coloured(&traceback) } else { text::plain(&traceback) };
@@ -79,7 +80,7 @@ mod tests {
             ran.err
         );
         assert!(!ran.out.contains("finished"), "{}", ran.out);
-        assert!(ran.out.ends_with("error      ValueError: no in cell 2\n\nValueError\nno\n"), "{}", ran.out);
+        assert!(ran.out.ends_with("error      ValueError: no in cell 3\n\nValueError\nno\n"), "{}", ran.out);
         let ran = server.run(&["show-run", RUN, "--json"]).await;
         assert_eq!(serde_json::from_str::<Value>(&ran.out).unwrap(), run);
     }

@@ -1,15 +1,25 @@
 //! Request bodies, bounded: read, and parsed by their media type.
 
-use actix_multipart::{Field, Multipart};
-use actix_web::http::header::CONTENT_TYPE;
+use std::io;
+use std::pin::pin;
+
+use actix_multipart::{Field, Multipart, MultipartError};
+use actix_web::error::PayloadError;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, UPGRADE};
 use actix_web::{HttpRequest, web};
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _, stream};
 use serde::de::DeserializeOwned;
 use tokio::io::AsyncWriteExt as _;
+use tokio::time::{Instant, timeout_at};
 
 use super::error::ApiError;
 use crate::model::{Invalid, RelativePath};
 use crate::service::{Body, Error, Service, Upload};
+
+/// Most parts of a form. Every file of a call is one on disk, and open until the run starts.
+const MOST_PARTS: usize = 1_000;
+/// How long a whole body may take, as a multiple of the longest pause in it.
+const WHOLE_BODY: u32 = 20;
 
 /// A part of a `multipart/form-data` body.
 pub(super) struct Part {
@@ -32,17 +42,60 @@ fn content_type(request: &HttpRequest) -> &str {
     request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
+/// The pieces of a body, up to the server's limit of bytes; a client that stops sending is not waited for.
+fn bounded(payload: web::Payload, service: &Service) -> impl Stream<Item = Result<web::Bytes, PayloadError>> + use<> {
+    let patience = service.body_timeout();
+    let end = Instant::now() + patience * WHOLE_BODY;
+    stream::unfold(Some((payload, service.body_limit())), move |state| async move {
+        let (mut payload, left) = state?;
+        let next = timeout_at(end.min(Instant::now() + patience), payload.next()).await;
+        let piece = match next {
+            Err(_) => Err(PayloadError::Io(io::ErrorKind::TimedOut.into())),
+            Ok(piece) => piece?,
+        };
+        Some(match piece.map(|piece| (left.checked_sub(piece.len()), piece)) {
+            Ok((Some(left), piece)) => (Ok(piece), Some((payload, left))),
+            Ok((None, _)) => (Err(PayloadError::Overflow), None),
+            Err(error) => (Err(error), None),
+        })
+    })
+    .fuse() // forms ask again after the end
+}
+
+/// Refuses a body that says it is too large before any of it is read.
+fn refuse_large(request: &HttpRequest, service: &Service) -> Result<(), ApiError> {
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    match length {
+        Some(length) if length > service.body_limit() as u64 => Err(ApiError::too_large(service.body_limit())),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the client wants to go on as a WebSocket: then actix gives all that follows as a body, which has no end.
+fn is_websocket(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    let upgrade = headers.get(UPGRADE).and_then(|value| value.to_str().ok());
+    upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+        && !headers.contains_key(CONTENT_LENGTH)
+        && !headers.contains_key(TRANSFER_ENCODING)
+}
+
 /// Reads a whole body.
-async fn read(mut payload: web::Payload, limit: usize) -> Result<Vec<u8>, ApiError> {
+async fn read(payload: web::Payload, service: &Service) -> Result<Vec<u8>, ApiError> {
+    let mut pieces = pin!(bounded(payload, service));
     let mut body = Vec::new();
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| Invalid::new("body", error.to_string()))?;
-        if body.len() + chunk.len() > limit {
-            return Err(ApiError::too_large(limit));
-        }
-        body.extend_from_slice(&chunk);
+    while let Some(piece) = pieces.next().await {
+        body.extend_from_slice(&piece.map_err(|error| unreadable(&error, service))?);
     }
     Ok(body)
+}
+
+fn unreadable(error: &PayloadError, service: &Service) -> ApiError {
+    match error {
+        PayloadError::Overflow => ApiError::too_large(service.body_limit()),
+        PayloadError::Io(error) if error.kind() == io::ErrorKind::TimedOut => ApiError::too_slow(),
+        error => Invalid::new("body", error.to_string()).into(),
+    }
 }
 
 pub(super) fn parse_json<T: DeserializeOwned>(field: &str, bytes: &[u8]) -> Result<T, Invalid> {
@@ -51,7 +104,7 @@ pub(super) fn parse_json<T: DeserializeOwned>(field: &str, bytes: &[u8]) -> Resu
 
 /// Reads a JSON body.
 pub(super) async fn json<T: DeserializeOwned>(payload: web::Payload, service: &Service) -> Result<T, ApiError> {
-    Ok(parse_json("body", &read(payload, service.body_limit()).await?)?)
+    Ok(parse_json("body", &read(payload, service).await?)?)
 }
 
 /// Reads a multipart body into memory.
@@ -60,27 +113,27 @@ pub(super) async fn parts(
     payload: web::Payload,
     service: &Service,
 ) -> Result<Vec<Part>, ApiError> {
-    let mut form = Multipart::new(request.headers(), payload);
-    let (mut parts, mut left) = (Vec::new(), service.body_limit());
-    while let Some(field) = form.next().await {
-        let mut field = field.map_err(bad_form)?;
+    refuse_large(request, service)?;
+    let mut form = Multipart::new(request.headers(), bounded(payload, service));
+    let mut parts = Vec::new();
+    while let Some(mut field) = next_field(&mut form, parts.len(), service).await? {
         let (name, filename) = names(&field);
-        let mut content = Vec::new();
-        while let Some(chunk) = next_chunk(&mut field, &mut left, service).await? {
-            content.extend_from_slice(&chunk);
-        }
-        parts.push(Part { name, filename, content });
+        parts.push(Part { name, filename, content: content(&mut field, service).await? });
     }
     Ok(parts)
 }
 
 /// Parses the body of a call of a hook.
 pub(super) async fn of_call(request: &HttpRequest, payload: web::Payload, service: &Service) -> Result<Body, ApiError> {
+    if is_websocket(request) {
+        return Ok(Body::Empty); // an upgrade that is not taken; what follows is no body
+    }
+    refuse_large(request, service)?;
     let media_type = media_type(request);
     if media_type == "multipart/form-data" {
         return form(request, payload, service).await;
     }
-    let bytes = read(payload, service.body_limit()).await?;
+    let bytes = read(payload, service).await?;
     if bytes.is_empty() {
         return Ok(Body::Empty);
     }
@@ -105,24 +158,20 @@ fn text(bytes: Vec<u8>, content_type: &str) -> Body {
 
 /// Reads a form; its files go to disk as they come.
 async fn form(request: &HttpRequest, payload: web::Payload, service: &Service) -> Result<Body, ApiError> {
-    let mut form = Multipart::new(request.headers(), payload);
-    let (mut fields, mut files, mut left) = (Vec::new(), Vec::new(), service.body_limit());
-    while let Some(field) = form.next().await {
-        let mut field = field.map_err(bad_form)?;
+    let mut form = Multipart::new(request.headers(), bounded(payload, service));
+    let (mut fields, mut files) = (Vec::new(), Vec::new());
+    while let Some(mut field) = next_field(&mut form, fields.len() + files.len(), service).await? {
         let (name, filename) = names(&field);
         if let Some(filename) = filename {
             let upload = Upload { field: name, name: bare(&filename)?, file: service.upload().await? };
             let mut file = tokio::fs::File::from_std(upload.file.reopen().map_err(Error::from)?);
-            while let Some(chunk) = next_chunk(&mut field, &mut left, service).await? {
+            while let Some(chunk) = next_chunk(&mut field, service).await? {
                 file.write_all(&chunk).await.map_err(Error::from)?;
             }
             file.flush().await.map_err(Error::from)?;
             files.push(upload);
         } else {
-            let mut value = Vec::new();
-            while let Some(chunk) = next_chunk(&mut field, &mut left, service).await? {
-                value.extend_from_slice(&chunk);
-            }
+            let value = content(&mut field, service).await?;
             let value = String::from_utf8(value).map_err(|_| Invalid::new(name.as_str(), "is not UTF-8 text"))?;
             fields.push((name, value));
         }
@@ -130,16 +179,37 @@ async fn form(request: &HttpRequest, payload: web::Payload, service: &Service) -
     Ok(Body::Multipart { fields, files })
 }
 
-async fn next_chunk(field: &mut Field, left: &mut usize, service: &Service) -> Result<Option<web::Bytes>, ApiError> {
-    let Some(chunk) = field.next().await else { return Ok(None) };
-    let chunk = chunk.map_err(bad_form)?;
-    *left = left.checked_sub(chunk.len()).ok_or_else(|| ApiError::too_large(service.body_limit()))?;
-    Ok(Some(chunk))
+/// The next part of a form that had `before` so far.
+async fn next_field(form: &mut Multipart, before: usize, service: &Service) -> Result<Option<Field>, ApiError> {
+    match form.next().await {
+        Some(_) if before == MOST_PARTS => {
+            Err(Invalid::new("body", format!("has more than {MOST_PARTS} parts; send them as one archive")).into())
+        }
+        Some(field) => Ok(Some(field.map_err(|error| bad_form(&error, service))?)),
+        None => Ok(None),
+    }
 }
 
+async fn content(field: &mut Field, service: &Service) -> Result<Vec<u8>, ApiError> {
+    let mut content = Vec::new();
+    while let Some(chunk) = next_chunk(field, service).await? {
+        content.extend_from_slice(&chunk);
+    }
+    Ok(content)
+}
+
+async fn next_chunk(field: &mut Field, service: &Service) -> Result<Option<web::Bytes>, ApiError> {
+    field.next().await.transpose().map_err(|error| bad_form(&error, service))
+}
+
+/// The name of a field, and of its file. Some clients write a file's name as RFC 5987 has it (`filename*`), which RFC 7578
+/// says they must not.
 fn names(field: &Field) -> (String, Option<String>) {
-    let filename = field.content_disposition().and_then(|disposition| disposition.get_filename());
-    (field.name().unwrap_or_default().to_owned(), filename.map(str::to_owned))
+    let filename = field.content_disposition().and_then(|disposition| {
+        let extended = || disposition.get_filename_ext().map(|name| String::from_utf8_lossy(&name.value).into_owned());
+        disposition.get_filename().map(str::to_owned).or_else(extended)
+    });
+    (field.name().unwrap_or_default().to_owned(), filename)
 }
 
 /// The last component of a file name: some clients send a whole path, with either slash.
@@ -149,7 +219,9 @@ fn bare(filename: &str) -> Result<String, Invalid> {
     Ok(RelativePath::parse("filename", name)?.file_name().to_owned())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "fits map_err")]
-fn bad_form(error: actix_multipart::MultipartError) -> ApiError {
-    Invalid::new("body", format!("is not a multipart form: {error}")).into()
+fn bad_form(error: &MultipartError, service: &Service) -> ApiError {
+    match error {
+        MultipartError::Payload(error) => unreadable(error, service),
+        error => Invalid::new("body", format!("is not a multipart form: {error}")).into(),
+    }
 }

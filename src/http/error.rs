@@ -75,6 +75,11 @@ impl ApiError {
         let detail = format!("the body is larger than {limit} bytes");
         Self(Box::new(Problem::new("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, detail)))
     }
+
+    pub(super) fn too_slow() -> Self {
+        let detail = "the rest of the body did not come in time";
+        Self(Box::new(Problem::new("request-timeout", StatusCode::REQUEST_TIMEOUT, detail)))
+    }
 }
 
 impl From<Invalid> for ApiError {

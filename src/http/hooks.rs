@@ -82,8 +82,9 @@ fn from_parts(parts: Vec<Part>) -> Result<Deploy, Invalid> {
     let (mut meta, mut notebook, mut dependencies) = (None, None, Vec::new());
     for part in parts {
         match part.name.as_str() {
-            "meta" => meta = Some(body::parse_json::<Meta>("meta", &part.content)?),
-            "notebook" => notebook = Some(part.content),
+            "meta" if meta.is_none() => meta = Some(body::parse_json::<Meta>("meta", &part.content)?),
+            "notebook" if notebook.is_none() => notebook = Some(part.content),
+            name @ ("meta" | "notebook") => return Err(Invalid::new(name, "is there twice")),
             "dependency" => {
                 let name = part.filename.unwrap_or_default();
                 dependencies.push((RelativePath::parse("dependency", &name)?, part.content));

@@ -39,7 +39,10 @@ impl ListQuery {
         T::Err: std::fmt::Display,
     {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let value = text.parse::<T>().map_err(|error| Invalid::new(name, error.to_string()))?;
+        let value = text.parse::<T>().map_err(|error| {
+            let told = error.to_string();
+            Invalid::new(name, told.strip_prefix(&format!("{name}: ")).unwrap_or(&told))
+        })?;
         self.filters.insert(name.to_owned(), value.to_string().into());
         Ok(Some(value))
     }
@@ -54,9 +57,14 @@ impl ListQuery {
 
     /// The answer: `items`, sorted by `sort`, newest first.
     pub(super) fn answer(self, sort: &str, items: &impl Serialize) -> HttpResponse {
+        self.answer_in(sort, "desc", items)
+    }
+
+    /// The answer, sorted the other way: `order` is `asc` or `desc`.
+    pub(super) fn answer_in(self, sort: &str, order: &str, items: &impl Serialize) -> HttpResponse {
         HttpResponse::Ok().json(json!({
             "filters": self.filters,
-            "sort": { sort: "desc" },
+            "sort": { sort: order },
             "limit": self.page.limit,
             "offset": self.page.offset,
             "items": items,

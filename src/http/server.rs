@@ -31,6 +31,7 @@ pub struct Server {
 pub fn start(listener: TcpListener, service: Arc<Service>) -> std::io::Result<Server> {
     let _ = super::operations::recorder(); // counts from the first request on
     let data = web::Data::from(service);
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(data.clone())
@@ -38,6 +39,8 @@ pub fn start(listener: TcpListener, service: Arc<Service>) -> std::io::Result<Se
             .wrap(NormalizePath::new(TrailingSlash::Trim))
             .configure(super::routes)
     })
+    .workers(workers)
+    .max_connections(connections() / workers)
     .client_request_timeout(CLIENT_TIMEOUT)
     .client_disconnect_timeout(CLIENT_TIMEOUT)
     .shutdown_timeout(SHUTDOWN_TIMEOUT)
@@ -46,6 +49,16 @@ pub fn start(listener: TcpListener, service: Arc<Service>) -> std::io::Result<Se
     .run();
     let handle = server.handle();
     Ok(Server { handle, task: tokio::spawn(server) })
+}
+
+/// How many connections may be open: half the files that the process may open, so that there are always some for kernels
+/// and the database. More wait until others end.
+fn connections() -> usize {
+    const USUAL: usize = 1024;
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = files.and_then(|numbers| numbers.split_whitespace().next()?.parse().ok());
+    soft.unwrap_or(USUAL).min(40_000) / 2
 }
 
 impl Server {

@@ -38,7 +38,7 @@ pub(super) async fn list(
     let query = ListQuery::of(&request)?;
     let users = service.users(&caller).await?;
     let items: Vec<_> = page(users, query.page).map(|user| show_user(&user)).collect();
-    Ok(query.answer("name", &items))
+    Ok(query.answer_in("name", "asc", &items))
 }
 
 #[derive(Deserialize)]

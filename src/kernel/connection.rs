@@ -1,6 +1,6 @@
 //! Where a kernel and the server meet: a private directory with the connection file and the kernel's sockets.
 
-use std::fs::{OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -31,14 +31,30 @@ pub(super) enum Channel {
 #[derive(Debug)]
 pub(super) struct Connection {
     dir: TempDir,
+    /// The connection file, locked: the lock ends with the server, however it ends.
+    _in_use: File,
     pub(super) codec: Codec,
+}
+
+/// Removes the meeting places that killed servers left. Blocks.
+pub fn remove_leftovers() {
+    let entries = std::fs::read_dir(base()).into_iter().flatten().flatten();
+    for dir in entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes())) {
+        // What cannot be opened is another user's, or is just being made.
+        let Ok(file) = File::open(dir.path().join(CONNECTION_FILE)) else { continue };
+        if file.try_lock().is_ok()
+            && let Err(error) = std::fs::remove_dir_all(dir.path())
+        {
+            tracing::warn!(%error, folder = %dir.path().display(), "cannot remove what a killed server left");
+        }
+    }
 }
 
 impl Connection {
     /// Makes the directory (only its owner may enter) and the connection file with a fresh random key.
     pub(super) fn create(clock: SharedClock) -> io::Result<Self> {
         let dir = tempfile::Builder::new()
-            .prefix(&format!("nbhook-{}-", std::process::id()))
+            .prefix(&format!("{PREFIX}{}-", std::process::id()))
             .permissions(Permissions::from_mode(0o700))
             .tempdir_in(base())?;
         let mut random = [0u8; 32];
@@ -57,9 +73,10 @@ impl Connection {
         });
         let mut file =
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(dir.path().join(CONNECTION_FILE))?;
+        file.lock()?;
         file.write_all(content.to_string().as_bytes())?;
-        let codec = Codec::new(key.as_bytes(), uuid::Uuid::new_v4().to_string(), clock);
-        Ok(Self { dir, codec })
+        let codec = Codec::new(key.as_bytes(), uuid::Uuid::new_v4().to_string(), clock).map_err(io::Error::other)?;
+        Ok(Self { dir, _in_use: file, codec })
     }
 
     pub(super) fn file(&self) -> PathBuf {
@@ -80,6 +97,7 @@ impl Connection {
     }
 }
 
+const PREFIX: &str = "nbhook-";
 const CONNECTION_FILE: &str = "c.json";
 
 /// A directory with a short path: the user's runtime directory, else the temporary directory, else `/tmp`.
@@ -107,6 +125,8 @@ mod tests {
         assert_eq!(content["key"].as_str().unwrap().len(), 64);
         assert!(!format!("{connection:?}").contains(content["key"].as_str().unwrap()));
         let dir = connection.dir.path().to_owned();
+        remove_leftovers();
+        assert!(dir.exists(), "it is in use");
         drop(connection);
         assert!(!dir.exists());
     }

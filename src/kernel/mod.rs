@@ -31,6 +31,7 @@ use serde_json::{Map, Value};
 
 use crate::model::RunId;
 
+pub use connection::remove_leftovers;
 pub use kernelspec::{KernelspecError, Kernelspecs, python_kernel};
 pub use spawn::SpawnExecutor;
 

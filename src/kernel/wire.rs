@@ -5,8 +5,10 @@
 //! See <https://jupyter-client.readthedocs.io/en/stable/messaging.html>.
 
 use bytes::Bytes;
+use hmac::digest::InvalidLength;
+use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeromq::ZmqMessage;
 
@@ -15,8 +17,6 @@ use crate::clock::SharedClock;
 
 const DELIMITER: &[u8] = b"<IDS|MSG>";
 const PROTOCOL_VERSION: &str = "5.3";
-/// The block size of SHA-256.
-const BLOCK: usize = 64;
 
 /// A message from a kernel.
 #[derive(Debug, Clone)]
@@ -45,8 +45,8 @@ pub(super) enum WireError {
 /// Signs what goes to one kernel and checks what comes from it.
 #[derive(Clone)]
 pub(super) struct Codec {
-    /// The inner and the outer hash of HMAC, with the padded key already in them.
-    keyed: (Sha256, Sha256),
+    /// With the key already in it; every message begins with a copy.
+    keyed: Hmac<Sha256>,
     session: String,
     clock: SharedClock,
 }
@@ -58,24 +58,17 @@ impl std::fmt::Debug for Codec {
 }
 
 impl Codec {
-    /// `key` is what the connection file says, at most 64 bytes; `session` identifies us as a client.
-    pub(super) fn new(key: &[u8], session: String, clock: SharedClock) -> Self {
-        let padded = |pad: u8| {
-            let mut block = [pad; BLOCK];
-            block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
-            Sha256::new_with_prefix(block)
-        };
-        debug_assert!(key.len() <= BLOCK, "longer keys would have to be hashed first");
-        Self { keyed: (padded(0x36), padded(0x5c)), session, clock }
+    /// `key` is what the connection file says; `session` identifies us as a client.
+    pub(super) fn new(key: &[u8], session: String, clock: SharedClock) -> Result<Self, InvalidLength> {
+        Ok(Self { keyed: Hmac::new_from_slice(key)?, session, clock })
     }
 
     fn signature(&self, parts: &[Bytes]) -> String {
-        let (mut inner, mut outer) = self.keyed.clone();
+        let mut mac = self.keyed.clone();
         for part in parts {
-            inner.update(part);
+            mac.update(part);
         }
-        outer.update(inner.finalize());
-        hex(&outer.finalize())
+        hex(&mac.finalize().into_bytes())
     }
 
     /// A request as frames, and its `msg_id`.
@@ -146,7 +139,7 @@ mod tests {
     use std::sync::Arc;
 
     fn keyed(key: &str) -> Codec {
-        Codec::new(key.as_bytes(), "session".to_owned(), Arc::new(SystemClock))
+        Codec::new(key.as_bytes(), "session".to_owned(), Arc::new(SystemClock)).unwrap()
     }
 
     fn codec() -> Codec {

@@ -1,6 +1,6 @@
 """A real SMTP server for the tests of mail.rs: prints its port, then one JSON line for every mail it takes.
 
-Addresses whose local part is `gone` are refused with 550, `later` with 451.
+Arguments: `utf8` to take SMTPUTF8, a port number to listen there. Addresses whose local part is `gone` are refused with 550, `later` with 451.
 """
 
 import asyncio
@@ -38,8 +38,9 @@ class Handler:
 async def main() -> None:
     loop = asyncio.get_running_loop()
     utf8 = "utf8" in sys.argv
+    port = next((int(word) for word in sys.argv[1:] if word.isdigit()), 0)
     server = await loop.create_server(
-        lambda: SMTP(Handler(), enable_SMTPUTF8=utf8, loop=loop), "127.0.0.1", 0
+        lambda: SMTP(Handler(), enable_SMTPUTF8=utf8, loop=loop), "127.0.0.1", port
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     # Ends with the test, however that ends.

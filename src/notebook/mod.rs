@@ -18,3 +18,4 @@ pub use document::{CellOutputs, Notebook};
 pub use inject::{Injected, inject};
 pub use language::Language;
 pub use parameters::{ParamValue, Parameters};
+pub use redact::mask;

@@ -1,5 +1,8 @@
-//! Which parameters and headers are secret, and the copy of a call that has them masked.
+//! Which parameters and headers are secret, the copy of a call that has them masked, and masking them in what a run leaves.
 
+use serde_json::Value;
+
+use super::Notebook;
 use super::parameters::{ParamValue, Parameters};
 
 /// What stands in place of a secret.
@@ -53,6 +56,11 @@ pub(super) fn redact(parameters: &Parameters, sensitive: &[String]) -> Redacted 
             return (name.clone(), value.clone());
         }
         redaction.keep(value);
+        if let Some((_scheme, credentials)) =
+            value.split_once(' ').filter(|_| name.eq_ignore_ascii_case("authorization"))
+        {
+            redaction.keep(credentials.trim());
+        }
         (name.clone(), MASK.to_owned())
     };
     let headers = parameters.headers().iter().map(header).collect();
@@ -65,6 +73,51 @@ pub(super) fn redact(parameters: &Parameters, sensitive: &[String]) -> Redacted 
 fn is_secret_header(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     SECRET_HEADERS.iter().any(|part| name.contains(part))
+}
+
+/// Masks every secret in a text.
+pub fn mask(text: &mut String, secrets: &[String]) {
+    for secret in secrets {
+        if text.contains(secret.as_str()) {
+            *text = text.replace(secret.as_str(), MASK);
+        }
+    }
+}
+
+impl Notebook {
+    /// Masks secrets in everything that cells have left as outputs; pictures and the like are not looked into.
+    pub fn mask_outputs(&mut self, secrets: &[String]) {
+        if secrets.is_empty() {
+            return;
+        }
+        for output in self.cells_mut().iter_mut().filter_map(|cell| cell["outputs"].as_array_mut()).flatten() {
+            for key in ["text", "evalue", "traceback", "data", "metadata"] {
+                if let Some(value) = output.get_mut(key) {
+                    mask_value(value, secrets);
+                }
+            }
+        }
+    }
+}
+
+fn mask_value(value: &mut Value, secrets: &[String]) {
+    match value {
+        Value::String(text) => mask(text, secrets),
+        Value::Number(number) if secrets.contains(&number.to_string()) => *value = MASK.into(),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask_value(item, secrets)),
+        Value::Object(map) => {
+            let texts = map.iter_mut().filter(|(key, _)| !is_base64(key));
+            texts.for_each(|(_, value)| mask_value(value, secrets));
+        }
+        _ => {}
+    }
+}
+
+/// Whether nbformat has data of this media type as base64, in which a short secret could come up by chance.
+fn is_base64(media_type: &str) -> bool {
+    let starts = |kind: &str| media_type.starts_with(kind);
+    media_type != "image/svg+xml"
+        && (starts("image/") || starts("audio/") || starts("video/") || starts("application/pdf"))
 }
 
 struct Redaction<'a> {

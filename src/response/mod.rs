@@ -100,10 +100,11 @@ const RICHEST_FIRST: [&str; 10] = [
 
 /// For kernels without the client package: the last output of a cell tagged `response`.
 fn tagged(cells: &[Cell<'_>], accept: &Accept) -> Option<Answer> {
-    let output =
-        cells.iter().rev().filter(|cell| cell.tags.contains(&"response")).find_map(|cell| cell.outputs.last())?;
-    if let Some(stream) = output.get("text") {
-        return Some(Answer::of(text::plain(&marking::joined(stream)?)));
+    let mut tagged = cells.iter().rev().filter(|cell| cell.tags.contains(&"response"));
+    let outputs = tagged.find(|cell| !cell.outputs.is_empty())?.outputs;
+    let output = outputs.last()?;
+    if output.get("text").is_some() {
+        return Some(Answer::of(text::plain(&stream(outputs)?)));
     }
     let data = output.get("data")?;
     let best = RICHEST_FIRST
@@ -113,6 +114,15 @@ fn tagged(cells: &[Cell<'_>], accept: &Accept) -> Option<Answer> {
         .max_by(|(i, a), (j, b)| accept.quality(a).total_cmp(&accept.quality(b)).then(j.cmp(i)))?;
     let (_, media_type) = best;
     marking::bytes(media_type, data.get(media_type)?).ok().map(Answer::of)
+}
+
+/// The text that outputs end with. Where a kernel cuts it into pieces depends on when it flushes, so they belong together.
+fn stream(outputs: &[Value]) -> Option<String> {
+    let name = outputs.last()?.get("name");
+    let pieces = outputs.iter().rev().take_while(|output| output.get("text").is_some() && output.get("name") == name);
+    let mut texts = pieces.map(|output| marking::joined(&output["text"])).collect::<Option<Vec<_>>>()?;
+    texts.reverse();
+    Some(texts.concat())
 }
 
 #[cfg(test)]

@@ -117,6 +117,19 @@ fn a_tagged_cell_answers_with_its_last_output_in_the_richest_accepted_type() {
 }
 
 #[test]
+fn a_tagged_cell_answers_with_a_text_in_pieces_as_a_whole() {
+    let piece = |name: &str, text: Value| json!({"output_type": "stream", "name": name, "text": text});
+    let outputs = [
+        piece("stdout", json!("not this: ")),
+        piece("stderr", json!("careful")),
+        piece("stdout", json!("1: hello\n")),
+        piece("stdout", json!(["2: hello\n", "3"])),
+    ];
+    let answer = answer(&[Cell { tags: vec!["response"], outputs: &outputs }], &Accept::parse("")).unwrap();
+    assert_eq!(bytes_of(&answer).1, "1: hello\n2: hello\n3".as_bytes());
+}
+
+#[test]
 fn a_marked_output_wins_over_a_tagged_cell() {
     let tagged = [json!({"output_type": "stream", "name": "stdout", "text": "tagged"})];
     let explicit = [marked(json!({"kind": "text"}), json!({"text/plain": "marked"}))];

@@ -181,13 +181,15 @@ impl Service {
     async fn prepare(&self, id: RunId, hook: Hook, version: &Version, call: Call) -> Result<Prepared> {
         let (of, histo) = (hook.clone(), version.histo.clone());
         let (bytes, scratch, workdir) = on_disk(&self.files, move |files| {
+            // Deleted or cleared since the caller asked for it?
+            let notebook = files.notebook(&of, &histo)?.ok_or(Error::NotFound("version"))?;
             let scratch = files.scratch()?;
             let workdir = match of.params.workdir {
                 Workdir::Persistent => files.persistent_workdir(&of)?,
                 Workdir::Scratch => scratch.path().to_owned(),
             };
             files.copy_dependencies(&of, &histo, &workdir)?;
-            Ok::<_, crate::store::StoreError>((files.notebook(&of, &histo)?, scratch, workdir))
+            Ok::<_, Error>((notebook, scratch, workdir))
         })
         .await?;
         let mut notebook = Notebook::parse(&bytes)?;
@@ -262,7 +264,10 @@ impl Service {
     /// Decides what came of the run, keeps it, and answers.
     async fn conclude(&self, mut run: Prepared, executed: Result<Execution, RunError>) -> Result<Reply> {
         let mut ending = Ending::of(&mut run.notebook, run.injected.as_ref(), executed, &run.accept);
+        let secrets = run.injected.as_ref().map_or(&[][..], Injected::secrets);
+        ending.mask(secrets);
         let mut body = self.body(&run, &mut ending).await;
+        run.notebook.mask_outputs(secrets);
         let output = run.notebook.to_vec();
         self.keep(run.id, &run.hook, run.histo, output, ending).await;
         on_disk(&self.files, move |_| run.scratch.close().map_err(Error::from)).await.unwrap_or_else(|error| {
@@ -315,11 +320,10 @@ fn parameters(call: Call, scratch: &Path) -> Result<Parameters> {
         Body::Bytes(bytes) => ParamValue::Bytes(bytes),
         Body::Multipart { fields, files } => {
             let mut pairs = text(fields);
-            for (number, upload) in files.into_iter().enumerate() {
+            for upload in files {
                 // A folder for each, so that two files of one name, or of a dependency's, do not meet.
-                let folder = scratch.join("uploads").join(number.to_string());
-                std::fs::create_dir_all(&folder)?;
-                let path = folder.join(&upload.name);
+                let folder = tempfile::Builder::new().prefix("upload-").tempdir_in(scratch)?;
+                let path = folder.keep().join(&upload.name);
                 upload.file.persist(&path).map_err(|error| error.error)?;
                 pairs.push((upload.field, ParamValue::Str(path.to_string_lossy().into_owned())));
             }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Error, Result, Service, Wish, on_disk};
-use crate::model::{Caller, Hook, HookParams, HookPath, HookToken, Owner, RelativePath, UserId};
+use crate::model::{Caller, Hook, HookParams, HookPath, HookToken, Invalid, Owner, RelativePath, UserId};
 use crate::notebook::Notebook;
 use crate::store::{NewDeploy, VersionFiles};
 
@@ -40,8 +40,9 @@ impl Service {
     /// # Errors
     /// `Invalid` names what cannot be accepted; then nothing was changed.
     pub async fn deploy(self: &Arc<Self>, caller: &Caller, deploy: Deploy) -> Result<DeployReply> {
-        let owner = self.owner(caller, deploy.owner.as_ref()).await?;
+        let owner = self.owner(caller, "owner", deploy.owner.as_ref()).await?;
         let notebook = Notebook::parse(&deploy.notebook)?;
+        check_places(&deploy.dependencies)?;
         self.check_python(deploy.params.python.as_deref()).await?;
         let wish = Wish {
             notebook: &notebook,
@@ -57,7 +58,7 @@ impl Service {
             .spawn(async move { service.store(deploy, owner, plan.python.clone()).await.map(|s| (s, plan)) });
         let ((hook, is_new), plan) = stored.await??;
         tracing::info!(hook = %hook.id, path = %hook.path, histo = %hook.histo, owner = %hook.owner_name, "deployed");
-        Ok(DeployReply { hook, is_new, python: plan.python, warnings: plan.warnings })
+        Ok(DeployReply { hook, is_new, python: plan.interpreter, warnings: plan.warnings })
     }
 
     async fn store(
@@ -104,4 +105,18 @@ impl Service {
             Some(python) => self.kernels.check(python).await.map_err(Error::Invalid),
         }
     }
+}
+
+/// # Errors
+/// When two dependencies cannot both be where they belong.
+fn check_places(dependencies: &[(RelativePath, Vec<u8>)]) -> Result<(), Invalid> {
+    let mut paths: Vec<&str> = dependencies.iter().map(|(path, _)| path.as_str()).collect();
+    paths.sort_by(|a, b| a.split('/').cmp(b.split('/'))); // a folder comes right before what is in it
+    for pair in paths.windows(2) {
+        let rest = pair[1].strip_prefix(pair[0]);
+        if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+            return Err(Invalid::new("dependency", format!("`{}` and `{}` are in each other's way", pair[0], pair[1])));
+        }
+    }
+    Ok(())
 }

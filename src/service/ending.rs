@@ -9,7 +9,7 @@ use super::call::{Content as ReplyContent, ReplyBody};
 use super::kernels::Kernels;
 use crate::kernel::{Execution, Outcome};
 use crate::model::{ErrorKind, Hook, RunError, RunState};
-use crate::notebook::{CellOutputs, Injected, Notebook};
+use crate::notebook::{CellOutputs, Injected, Notebook, mask};
 use crate::response::{self, Accept, Answer, Content};
 
 /// How a run ended.
@@ -76,6 +76,15 @@ impl Ending {
             // The run failed anyway, and that is what its caller is told.
             Err(bad) => self.warnings.push(bad.to_string()),
         }
+    }
+
+    /// Masks a call's secrets in what is kept and told of the run; the notebook's answer is its own.
+    pub(super) fn mask(&mut self, secrets: &[String]) {
+        let error = self.error.iter_mut().flat_map(|error| {
+            let texts = [Some(&mut error.detail), error.evalue.as_mut()];
+            texts.into_iter().flatten().chain(&mut error.traceback)
+        });
+        error.chain(&mut self.warnings).for_each(|text| mask(text, secrets));
     }
 
     pub(super) fn state(&self) -> RunState {

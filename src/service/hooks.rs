@@ -25,7 +25,7 @@ impl Service {
         path: Option<&HookPath>,
         page: Page,
     ) -> Result<Vec<Hook>> {
-        let scope = self.scope(caller, owner).await?;
+        let scope = self.scope(caller, "owner", owner).await?;
         Ok(self.db.hooks(scope, path, page).await?)
     }
 
@@ -73,7 +73,7 @@ impl Service {
     pub async fn version_notebook(&self, caller: &Caller, id: HookId, histo: Histo) -> Result<Vec<u8>> {
         let hook = self.hook(caller, id).await?;
         self.db.version(id, &histo).await?.ok_or(Error::NotFound("version"))?;
-        on_disk(&self.files, move |files| files.notebook(&hook, &histo)).await
+        on_disk(&self.files, move |files| files.notebook(&hook, &histo)).await?.ok_or(Error::NotFound("version"))
     }
 
     /// Makes an older version (or a newer one again) the live one.
@@ -128,7 +128,7 @@ impl Service {
 
     /// Runs that the caller may see, newest first.
     pub async fn runs(&self, caller: &Caller, query: RunQuery, page: Page) -> Result<Vec<Run>> {
-        let owner = self.scope(caller, None).await?;
+        let owner = self.scope(caller, "owner", None).await?;
         let filter = RunFilter { owner, hook: query.hook, state: query.state, since: query.since };
         Ok(self.db.runs(&filter, page).await?)
     }

@@ -48,6 +48,8 @@ pub struct Wish<'a> {
 pub struct Plan {
     /// The interpreter to store with the version: the deployer's, where it is usable.
     pub python: Option<PathBuf>,
+    /// The interpreter that runs will use, if it is a Python notebook.
+    pub interpreter: Option<PathBuf>,
     pub warnings: Vec<String>,
 }
 
@@ -69,7 +71,7 @@ impl Kernels {
     pub async fn plan(&self, wish: Wish<'_>) -> Result<Plan> {
         if !is_python(wish.notebook) {
             self.command(wish.notebook, None).await?;
-            return Ok(Plan { python: None, warnings: Vec::new() });
+            return Ok(Plan { python: None, interpreter: None, warnings: Vec::new() });
         }
         let mut warnings = Vec::new();
         let mut python = None;
@@ -95,7 +97,7 @@ impl Kernels {
         if !missing.is_empty() {
             warnings.push(format!("{} has no module {}", interpreter.display(), missing.join(", ")));
         }
-        Ok(Plan { python, warnings })
+        Ok(Plan { interpreter: Some(interpreter.to_owned()), python, warnings })
     }
 
     /// The modules that a notebook imports and will not find.

@@ -8,12 +8,14 @@ mod deploy;
 mod ending;
 mod error;
 mod hooks;
+mod keep;
 mod kernels;
 mod notices;
 mod users;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
@@ -73,7 +75,10 @@ pub struct Service {
     draining: AtomicBool,
     interrupt: CancellationToken,
     notices: Notify,
+    /// The turn to make or remove the folder of a hook.
     folders: Semaphore,
+    /// Leave to send mails.
+    sender: Semaphore,
 }
 
 impl std::fmt::Debug for Service {
@@ -104,6 +109,7 @@ impl Service {
             interrupt: CancellationToken::new(),
             notices: Notify::new(),
             folders: Semaphore::new(1),
+            sender: Semaphore::new(1),
         })
     }
 
@@ -143,6 +149,11 @@ impl Service {
         self.settings.body_limit
     }
 
+    /// How long the next piece of a request body may take.
+    pub fn body_timeout(&self) -> Duration {
+        Duration::from_secs(self.settings.body_timeout)
+    }
+
     /// A file for an upload, removed if nobody takes it.
     pub async fn upload(&self) -> Result<tempfile::NamedTempFile> {
         on_disk(&self.files, Files::upload).await
@@ -158,15 +169,19 @@ impl Service {
         self.admission.admitted()
     }
 
-    /// Marks what a stopped server left running, and ends the processes that it left behind.
+    /// Ends the processes that a killed server left behind, marks its runs interrupted and queues the mails about them.
     pub async fn recover(&self) -> Result<()> {
-        let runs = self.db.interrupt_unfinished_runs(self.clock.now()).await?;
-        if !runs.is_empty() {
-            tracing::warn!(
-                runs = runs.len(),
-                "the last server stopped in the middle of runs; they are marked interrupted"
-            );
-            tokio::task::spawn_blocking(move || crate::kernel::process::kill_orphans(&runs)).await?;
+        tokio::task::spawn_blocking(crate::kernel::remove_leftovers).await?;
+        let runs = self.db.unfinished_runs().await?;
+        if runs.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(runs = runs.len(), "the last server was killed in the middle of runs; they are interrupted");
+        // First: as long as a run is on record as running, the next start looks for its processes again.
+        let marks: Vec<_> = runs.iter().map(|(run, _)| *run).collect();
+        tokio::task::spawn_blocking(move || crate::kernel::process::kill_orphans(&marks)).await?;
+        for (run, hook) in runs {
+            self.interrupted(run, hook).await?;
         }
         Ok(())
     }

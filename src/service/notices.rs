@@ -1,18 +1,16 @@
-//! Telling people by e-mail that runs failed or succeeded, and keeping what a run left.
+//! Telling people by e-mail that runs failed or succeeded.
 //!
-//! What is to be sent is written in the transaction that ends the run; a background worker sends it, so a mail never delays
-//! an answer and is not lost with the process.
+//! What is to be sent was written in the transaction that ended the run (see `keep`); a background worker sends it, so a
+//! mail never delays an answer and is not lost with the process.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::ending::Ending;
-use super::{Result, Service, on_disk};
+use super::{Result, Service};
 use crate::mail::Message;
-use crate::model::{ErrorKind, Histo, Hook, RunId, RunState};
-use crate::store::{FinishedRun, NewNotice, Notice, NoticeEvent};
-use crate::templates::RunMail;
+use crate::store::Notice;
+use crate::templates::{RunMail, TemplateError};
 
 /// Waiting times between tries to send a mail; after the last it is given up.
 const RETRIES: [Duration; 7] = [
@@ -26,39 +24,10 @@ const RETRIES: [Duration; 7] = [
 ];
 
 impl Service {
-    /// Saves the output, ends the run's record and queues the mail about it.
-    ///
-    /// Nothing here fails the call: an answer is never lost because it could not be kept.
-    pub(super) async fn keep(&self, id: RunId, hook: &Hook, histo: Histo, output: Vec<u8>, mut ending: Ending) {
-        let size = output.len() as u64;
-        let (of, name) = (hook.clone(), histo.clone());
-        let saved = on_disk(&self.files, move |files| files.save_output(&of, &name, &output)).await;
-        if let Err(error) = &saved {
-            tracing::error!(%error, "cannot save the output");
-            ending.warnings.push("the output could not be saved".to_owned());
-        }
-        let state = ending.state();
-        let finished_at = self.clock.now();
-        let end = FinishedRun {
-            id,
-            state,
-            finished_at,
-            cells_done: ending.cells_done,
-            warnings: ending.warnings,
-            output_size: saved.is_ok().then_some(size),
-            notice: notice(hook, state),
-            error: ending.error,
-        };
-        tell(&end);
-        match self.db.finish_run(&end).await {
-            Ok(()) if end.notice.is_some() => self.notices.notify_one(),
-            Ok(()) => {}
-            Err(error) => tracing::error!(%error, "cannot record the end of the run"),
-        }
-    }
-
     /// Sends every mail that is due; gives the time when the next one will be.
     pub async fn send_notices(&self) -> Result<Option<DateTime<Utc>>> {
+        // A mail that is being sent is still due, so a second sender would send it again.
+        let Ok(_sender) = self.sender.acquire().await else { return Ok(None) };
         while let Some(notice) = self.db.claim_notice(self.clock.now()).await? {
             self.send(&notice).await?;
         }
@@ -73,60 +42,34 @@ impl Service {
     async fn send(&self, notice: &Notice) -> Result<()> {
         let sent = match self.message(notice).await? {
             None => Ok(()), // the run is gone, and with it whom to tell
-            Some(message) => self.mailer.send(message).await,
+            Some(Ok(message)) => {
+                self.mailer.send(message).await.map_err(|error| (error.to_string(), error.is_transient()))
+            }
+            // It will not render the next time either.
+            Some(Err(error)) => Err((error.to_string(), false)),
         };
         let now = self.clock.now();
-        match sent {
-            Ok(()) => {
-                metrics::counter!("nbhook_mails_total", "result" => "sent").increment(1);
-                self.db.finish_notice(&notice.id, None, now).await?;
-            }
-            Err(error) => {
-                let wait = usize::try_from(notice.attempts - 1).ok().and_then(|tried| RETRIES.get(tried));
-                if let Some(wait) = wait.filter(|_| error.is_transient()) {
-                    tracing::warn!(%error, run = %notice.run, "cannot send a mail; it will be tried again");
-                    self.db.retry_notice(&notice.id, now + *wait).await?;
-                } else {
-                    tracing::error!(%error, run = %notice.run, "cannot send a mail; it is given up");
-                    metrics::counter!("nbhook_mails_total", "result" => "failed").increment(1);
-                    self.db.finish_notice(&notice.id, Some(&error.to_string()), now).await?;
-                }
-            }
+        let Err((error, transient)) = sent else {
+            metrics::counter!("nbhook_mails_total", "result" => "sent").increment(1);
+            return Ok(self.db.finish_notice(&notice.id, None, now).await?);
+        };
+        let wait = usize::try_from(notice.attempts - 1).ok().and_then(|tried| RETRIES.get(tried));
+        if let Some(wait) = wait.filter(|_| transient) {
+            tracing::warn!(error, run = %notice.run, "cannot send a mail; it will be tried again");
+            return Ok(self.db.retry_notice(&notice.id, now + *wait).await?);
         }
-        Ok(())
+        tracing::error!(error, run = %notice.run, "cannot send a mail; it is given up");
+        metrics::counter!("nbhook_mails_total", "result" => "failed").increment(1);
+        Ok(self.db.finish_notice(&notice.id, Some(&error), now).await?)
     }
 
-    async fn message(&self, notice: &Notice) -> Result<Option<Message>> {
+    async fn message(&self, notice: &Notice) -> Result<Option<Result<Message, TemplateError>>> {
         let Some(run) = self.db.run(notice.run).await? else { return Ok(None) };
         let Some(path) = self.db.hook_path(run.hook).await? else { return Ok(None) };
         let count = u64::try_from(notice.count).unwrap_or_default();
         let context = RunMail::new(&run, &path, &self.public_url, count, notice.first_at);
-        let mail =
-            self.templates.email(notice.event.as_str(), context).map_err(|e| super::Error::Internal(e.to_string()))?;
-        Ok(Some(Message { to: notice.recipients.clone(), subject: mail.subject, text: mail.text, html: mail.html }))
-    }
-}
-
-fn notice(hook: &Hook, state: RunState) -> Option<NewNotice> {
-    let (event, recipients) = match state {
-        RunState::Succeeded => (NoticeEvent::RunSucceeded, &hook.params.notif_up),
-        _ => (NoticeEvent::RunFailed, &hook.params.notif_down),
-    };
-    let wanted = !recipients.is_empty();
-    wanted.then(|| NewNotice { hook: hook.id, event, recipients: recipients.clone() })
-}
-
-/// One line in the log and one step in the metrics for every run.
-fn tell(end: &FinishedRun) {
-    metrics::counter!("nbhook_runs_total", "state" => end.state.as_str()).increment(1);
-    match &end.error {
-        None => tracing::info!(state = %end.state, "run ended"),
-        // The exception's message may quote a caller's values, so the log has its name only.
-        Some(error) => tracing::warn!(
-            state = %end.state, kind = error.kind.as_str(), cell = error.cell, ename = error.ename.as_deref(), "run ended"
-        ),
-    }
-    if end.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Internal) {
-        metrics::counter!("nbhook_internal_errors_total").increment(1);
+        let mail = self.templates.email(notice.event.as_str(), context);
+        let to = notice.recipients.clone();
+        Ok(Some(mail.map(|mail| Message { to, subject: mail.subject, text: mail.text, html: mail.html })))
     }
 }

@@ -36,11 +36,11 @@ impl Service {
         self.db.caller_by_token(&hash(token)).await?.ok_or(Error::Unauthorized)
     }
 
-    /// Whom a request is for: the caller, or, for an admin, the user named.
+    /// Whom a request is for: the caller, or, for an admin, the user named in `field`.
     ///
     /// # Errors
     /// `Forbidden` when a member names someone else, `Invalid` when there is no such user.
-    pub async fn owner(&self, caller: &Caller, name: Option<&Owner>) -> Result<(UserId, Owner)> {
+    pub async fn owner(&self, caller: &Caller, field: &str, name: Option<&Owner>) -> Result<(UserId, Owner)> {
         match name {
             None => Ok((caller.user, caller.name.clone())),
             Some(name) if *name == caller.name => Ok((caller.user, caller.name.clone())),
@@ -49,18 +49,18 @@ impl Service {
             }
             Some(name) => {
                 let user = self.db.user_by_name(name).await?;
-                let user = user.ok_or_else(|| Invalid::new("owner", format!("there is no user `{name}`")))?;
+                let user = user.ok_or_else(|| Invalid::new(field, format!("there is no user `{name}`")))?;
                 Ok((user.id, user.name))
             }
         }
     }
 
     /// Whose things a list shows: the named user's, all for an admin who names none, else the caller's.
-    pub async fn scope(&self, caller: &Caller, name: Option<&Owner>) -> Result<Option<UserId>> {
+    pub async fn scope(&self, caller: &Caller, field: &str, name: Option<&Owner>) -> Result<Option<UserId>> {
         if name.is_none() && caller.role == Role::Admin {
             return Ok(None);
         }
-        Ok(Some(self.owner(caller, name).await?.0))
+        Ok(Some(self.owner(caller, field, name).await?.0))
     }
 
     pub async fn create_user(&self, caller: &Caller, name: Owner, role: Role) -> Result<User> {
@@ -80,7 +80,7 @@ impl Service {
         if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
             return Err(Invalid::new("name", "must have 1 to 100 characters").into());
         }
-        let (user, user_name) = self.owner(caller, user).await?;
+        let (user, user_name) = self.owner(caller, "user", user).await?;
         let token = ApiToken::from_random(self.random.bits160()?);
         let info = TokenInfo { id: TokenId::new(), name, user: user_name, created_at: self.clock.now() };
         self.db.create_token(info.id, user, &info.name, &hash(&token), info.created_at).await?;
@@ -89,11 +89,11 @@ impl Service {
 
     /// The caller's tokens; an admin's list has everyone's.
     pub async fn tokens(&self, caller: &Caller, user: Option<&Owner>) -> Result<Vec<TokenInfo>> {
-        Ok(self.db.tokens(self.scope(caller, user).await?).await?)
+        Ok(self.db.tokens(self.scope(caller, "user", user).await?).await?)
     }
 
     pub async fn revoke_token(&self, caller: &Caller, id: TokenId) -> Result<()> {
-        let scope = self.scope(caller, None).await?;
+        let scope = self.scope(caller, "user", None).await?;
         if self.db.revoke_token(id, scope).await? { Ok(()) } else { Err(Error::NotFound("token")) }
     }
 

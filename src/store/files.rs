@@ -119,9 +119,9 @@ impl Files {
         Ok(Staged { folder, files: self.clone() })
     }
 
-    pub fn notebook(&self, hook: &Hook, histo: &Histo) -> Result<Vec<u8>> {
-        let path = self.of(hook).join(histo.as_str()).join("notebook.ipynb");
-        fs::read(&path).map_err(at(&path))
+    /// The notebook of a version, if it is (still) there.
+    pub fn notebook(&self, hook: &Hook, histo: &Histo) -> Result<Option<Vec<u8>>> {
+        read(&self.of(hook).join(histo.as_str()).join("notebook.ipynb"))
     }
 
     /// Copies a version's dependencies into a run's directory.
@@ -130,20 +130,18 @@ impl Files {
         if source.exists() { copy_tree(&source, target) } else { Ok(()) }
     }
 
-    /// The directory that a hook's runs share, if it is set up so.
+    /// The directory that a hook's runs share, if it is set up so. Fails with a `NotFound` file error once the hook's folder
+    /// is gone.
     pub fn persistent_workdir(&self, hook: &Hook) -> Result<PathBuf> {
         let path = self.of(hook).join("workdir");
-        fs::create_dir_all(&path).map_err(at(&path))?;
+        make_in_parent(&path)?;
         Ok(path)
     }
 
     /// Keeps what a run left. Fails with a `NotFound` file error once the hook's folder is gone.
     pub fn save_output(&self, hook: &Hook, histo: &Histo, notebook: &[u8]) -> Result<()> {
         let folder = self.of(hook).join("outputs");
-        match fs::create_dir(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at(&folder)(error)),
-            _ => {}
-        }
+        make_in_parent(&folder)?;
         self.write(&folder.join(format!("{histo}.ipynb")), notebook)
     }
 
@@ -155,11 +153,7 @@ impl Files {
 
     /// The output of a run, if it is (still) there.
     pub fn output(&self, hook: &Hook, histo: &Histo) -> Result<Option<Vec<u8>>> {
-        let path = self.of(hook).join("outputs").join(format!("{histo}.ipynb"));
-        match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            read => read.map(Some).map_err(at(&path)),
-        }
+        read(&self.of(hook).join("outputs").join(format!("{histo}.ipynb")))
     }
 
     pub fn remove_versions(&self, hook: &Hook, histos: &[Histo]) -> Result<()> {
@@ -174,14 +168,16 @@ impl Files {
     /// Removes everything of a hook, and the folders above it that this leaves empty.
     pub fn remove_hook(&self, hook: &Hook) -> Result<()> {
         let folder = self.of(hook);
-        gone(&folder, |path| fs::remove_dir_all(path))?;
+        // In one step, so that nothing can be put into it while it is removed.
+        let away = self.scratch()?;
+        gone(&folder, |path| fs::rename(path, away.path().join("hook")))?;
         let owner = self.data.join(hook.owner_name.as_str());
         for parent in folder.ancestors().skip(1).take_while(|parent| parent.starts_with(&owner)) {
             if fs::remove_dir(parent).is_err() {
                 break; // not empty: another hook's
             }
         }
-        Ok(())
+        away.close().map_err(at(&folder))
     }
 }
 
@@ -238,6 +234,22 @@ fn copy_tree(source: &Path, target: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What is in a file, if it is there.
+fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some).map_err(at(path)),
+    }
+}
+
+/// Makes a folder in one that is there; that it exists already is fine.
+fn make_in_parent(folder: &Path) -> Result<()> {
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(at(folder)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Removes `path`; that it is gone already is fine.

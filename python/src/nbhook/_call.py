@@ -65,10 +65,16 @@ def _result(answer: Answer) -> Any:
     if run is None:  # refused before a run was made
         raise _errors.error_class(answer.status)(message, answer.status, problem, retry)
     if problem.get("ename"):
-        message = f"{problem.get('ename')}: {problem.get('evalue')} in cell {problem.get('cell')} (status {answer.status})"
+        message = f"{problem.get('ename')}: {problem.get('evalue')}{_place(problem)} (status {answer.status})"
     failed = _errors.RunFailed(message, answer.status, {"run": run, **problem}, retry)
     failed.answer = answer.decoded()
     raise failed
+
+
+def _place(problem: Mapping[str, Any]) -> str:
+    """The failed cell as people count, from one. The parameters that the server puts in have no number."""
+    cell = problem.get("cell")
+    return f" in cell {cell + 1}" if isinstance(cell, int) else " in the parameters of the call"
 
 
 def _patience(params: Any) -> float:

@@ -107,7 +107,7 @@ fn secrets_reach_the_kernel_only() {
         assert!(!shown.contains(secret), "{secret}");
         assert!(!format!("{injected:?} {call:?}").contains(secret), "{secret}");
     }
-    assert_eq!(injected.secrets(), ["Bearer s3cr3t-1", "s3cr3t-2", "s3cr3t-3", "s3cr3t-4", "987654"]);
+    assert_eq!(injected.secrets(), ["Bearer s3cr3t-1", "s3cr3t-1", "s3cr3t-2", "s3cr3t-3", "s3cr3t-4", "987654"]);
     let expected = r#"# Parameters of this call, written by nbhook.
 params = {"pin": "***"}
 body = {"PIN": "***", "user": {"pin": "***", "name": "Ann"}}
@@ -180,4 +180,26 @@ fn languages_are_known_by_the_names_kernels_give() {
         assert_eq!(Language::from_name(language.name()), Some(language));
     }
     assert_eq!(Language::from_name("c++"), None);
+}
+
+#[test]
+fn secrets_are_masked_in_outputs_but_not_in_pictures() {
+    let outputs = json!([
+        {"output_type": "stream", "name": "stdout", "text": ["it is s3cr3t-1\n", "stdout"]},
+        {"output_type": "display_data", "metadata": {"s": "s3cr3t-1"},
+            "data": {"image/png": "AAs3cr3t-1AA", "image/svg+xml": "<a>s3cr3t-1</a>", "application/json": {"a": [987_654, 9]}}},
+        {"output_type": "error", "ename": "E", "evalue": "s3cr3t-1", "traceback": ["s3cr3t-1"]}
+    ]);
+    let cell =
+        json!({"cell_type": "code", "execution_count": null, "metadata": {}, "source": "s3cr3t-1", "outputs": outputs});
+    let file = json!({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 4});
+    let mut notebook = Notebook::from_value(file).unwrap();
+    notebook.mask_outputs(&["s3cr3t-1".to_owned(), "987654".to_owned(), "stdout-".to_owned()]);
+    let expected = json!([
+        {"output_type": "stream", "name": "stdout", "text": ["it is ***\n", "stdout"]},
+        {"output_type": "display_data", "metadata": {"s": "***"},
+            "data": {"image/png": "AAs3cr3t-1AA", "image/svg+xml": "<a>***</a>", "application/json": {"a": ["***", 9]}}},
+        {"output_type": "error", "ename": "E", "evalue": "***", "traceback": ["***"]}
+    ]);
+    assert_eq!(notebook.as_value()["cells"][0]["outputs"], expected);
 }

@@ -107,12 +107,7 @@ impl Database {
             Some(id) => (parse(id)?, false),
             None => (HookId::new(), true),
         };
-        let last: Option<String> = sqlx::query_scalar("SELECT MAX(histo) FROM versions WHERE hook_id = $1")
-            .bind(id.to_string())
-            .fetch_one(&mut *tx)
-            .await?;
-        let last = last.as_deref().map(parse).transpose()?;
-        let histo = Histo::next(new.now, last.as_ref());
+        let histo = next_histo(&mut tx, &new).await?;
         write_hook(&mut tx, id, &histo, &new, is_new).await?;
         sqlx::query("INSERT INTO versions (hook_id, histo, size, python, created_at) VALUES ($1, $2, $3, $4, $5)")
             .bind(id.to_string())
@@ -123,9 +118,15 @@ impl Database {
             .execute(&mut *tx)
             .await?;
         place(histo).await?;
+        // Read before others can write: after the commit the next deploy's histo could be there.
+        let hook: HookRow = sqlx::query_as(
+            "SELECT h.*, u.name AS owner_name FROM hooks h JOIN users u ON u.id = h.owner_id WHERE h.id = $1",
+        )
+        .bind(id.to_string())
+        .fetch_one(&mut *tx)
+        .await?;
         tx.commit().await?;
-        let hook = self.hook(id).await?.ok_or_else(|| StoreError::Corrupt("deployed hook vanished".to_owned()))?;
-        Ok(Deployed { hook, is_new })
+        Ok(Deployed { hook: hook.try_into()?, is_new })
     }
 
     pub async fn hook(&self, id: HookId) -> Result<Option<Hook>> {
@@ -257,6 +258,19 @@ impl Database {
         .await?;
         removed.iter().map(|histo| parse(histo)).collect()
     }
+}
+
+/// The histo of a new version: behind those of every hook this path has had, as a deleted one may have left its files.
+async fn next_histo(tx: &mut Transaction<'static, Sqlite>, new: &NewDeploy<'_>) -> Result<Histo> {
+    let last: Option<String> = sqlx::query_scalar(
+        "SELECT MAX(v.histo) FROM versions v JOIN hooks h ON h.id = v.hook_id WHERE h.owner_id = $1 AND h.path = $2",
+    )
+    .bind(new.owner.to_string())
+    .bind(new.path.as_str())
+    .fetch_one(&mut **tx)
+    .await?;
+    let last = last.as_deref().map(parse).transpose()?;
+    Ok(Histo::next(new.now, last.as_ref()))
 }
 
 async fn write_hook(

@@ -118,10 +118,14 @@ impl Database {
     /// Records a run as queued and gives it its histo.
     pub async fn create_run(&self, new: NewRun<'_>) -> Result<Histo> {
         let mut tx = self.write().await?;
-        let last: Option<String> = sqlx::query_scalar("SELECT MAX(histo) FROM runs WHERE hook_id = $1")
-            .bind(new.hook.to_string())
-            .fetch_one(&mut *tx)
-            .await?;
+        // Behind those of every hook this path has had, as a deleted one may have left its outputs.
+        let last: Option<String> = sqlx::query_scalar(
+            "SELECT MAX(r.histo) FROM hooks this JOIN hooks h ON h.owner_id = this.owner_id AND h.path = this.path
+             JOIN runs r ON r.hook_id = h.id WHERE this.id = $1",
+        )
+        .bind(new.hook.to_string())
+        .fetch_one(&mut *tx)
+        .await?;
         let last = last.as_deref().map(parse).transpose()?;
         let histo = Histo::next(new.now, last.as_ref());
         sqlx::query(
@@ -177,15 +181,13 @@ impl Database {
         Ok(())
     }
 
-    /// Ends every run that a stopped server left unfinished; gives their ids.
-    pub async fn interrupt_unfinished_runs(&self, now: DateTime<Utc>) -> Result<Vec<RunId>> {
-        let ids: Vec<String> = sqlx::query_scalar(
-            "UPDATE runs SET state = 'interrupted', finished_at = $1 WHERE state IN ('queued', 'running') RETURNING id",
-        )
-        .bind(millis(now))
-        .fetch_all(&self.pool)
-        .await?;
-        ids.iter().map(|id| parse(id)).collect()
+    /// Every run that has not ended, and its hook.
+    pub async fn unfinished_runs(&self) -> Result<Vec<(RunId, HookId)>> {
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT id, hook_id FROM runs WHERE state IN ('queued', 'running') ORDER BY id")
+                .fetch_all(&self.pool)
+                .await?;
+        rows.iter().map(|(run, hook)| Ok((parse(run)?, parse(hook)?))).collect()
     }
 
     pub async fn run(&self, id: RunId) -> Result<Option<Run>> {

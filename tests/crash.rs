@@ -1,0 +1,180 @@
+//! Servers that are killed or told to stop in the middle of runs.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::app::{notebook, ok, problem, url};
+use crate::binary::{Server, count, eventually, files, meeting_places, processes_of_runs};
+
+/// Says in a file that it runs, then waits for another one.
+const WAITS: &str = "import os, time
+open(started, 'w').close()
+while not os.path.exists(gate): time.sleep(0.01)";
+
+fn started(file: &Path) {
+    eventually("the run is in its cell", || file.exists().then_some(()));
+}
+
+/// What must hold of a data folder after any end of its server, once the next one has started.
+fn nothing_is_half_written(data: &Path) {
+    assert_eq!(count(data.join(".nbhook/scratch")), 0);
+    for file in files(data) {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        if file.extension().is_some_and(|extension| extension == "ipynb") {
+            let notebook: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).expect(name);
+            assert_eq!(notebook["nbformat"], 4, "{name}");
+        }
+        let odd = [".tmp", ".part", "tmp"].iter().any(|mark| name.ends_with(mark)) || name.starts_with(".tmp");
+        assert!(!odd, "{} is left", file.display());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_leaves_nothing_running_and_the_next_one_goes_on() {
+    let (data, signs) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let sign = |name: &str| signs.path().join(name).to_str().unwrap().to_owned();
+    let grandchild = "import subprocess\nsubprocess.Popen(['sleep', '1000'])";
+    let escaped = "import subprocess\nsubprocess.Popen(['sleep', '1000'], start_new_session=True, close_fds=True)";
+    let left = "import os\nif os.fork() == 0:\n    os.setsid()\n    os.execvp('sleep', ['sleep', '1000'])";
+    let mut server = Server::start(data.path());
+    let (mut hooks, mut calls) = (Vec::new(), Vec::new());
+    for (name, cell) in [("grandchild", grandchild), ("escaped", escaped), ("left", left)] {
+        let params = json!({"notif_down": [format!("{name}@example.org")]});
+        let first = notebook(&["if quick == 'yes': raise SystemExit(0)"]);
+        let mut busy = notebook(&["pass", cell, WAITS]);
+        busy["cells"][0] = first["cells"][0].clone();
+        let hook = server.deploy(&format!("{name}.ipynb"), &busy, params).await;
+        calls.push(server.calling(&hook, &[("quick", "no"), ("started", &sign(name)), ("gate", "/none")]));
+        hooks.push(hook);
+        started(&signs.path().join(name));
+    }
+    let (pid, old_url) = (server.pid(), server.url.clone());
+    assert!(processes_of_runs(&old_url).len() >= 6, "three kernels and three sleeps");
+    server.kill();
+    for call in calls {
+        assert!(call.await.unwrap().is_err(), "nobody is there to answer");
+    }
+    assert!(!processes_of_runs(&old_url).is_empty(), "the sleeps outlive the server: there is something to clean up");
+
+    let server = Server::start(data.path());
+    assert_eq!(processes_of_runs(&old_url), [0; 0]);
+    assert_eq!(meeting_places(pid), [""; 0].map(std::path::PathBuf::from));
+    nothing_is_half_written(data.path());
+    let runs = server.get("/v1/runs").await["items"].clone();
+    assert_eq!(runs.as_array().unwrap().len(), 3);
+    for run in runs.as_array().unwrap() {
+        assert_eq!(run["state"], "interrupted", "{run}");
+        assert!(run["finished_at"].is_string() && run["error"]["kind"] == "interrupted", "{run}");
+    }
+    for hook in &hooks {
+        let old = runs.as_array().unwrap().iter().find(|run| run["hook"] == hook["id"]).unwrap();
+        let answer = server.http.get(url(hook).replace(&old_url, &server.url)).query(&[("quick", "yes")]);
+        let answer = answer.send().await.unwrap();
+        let run = answer.headers()["x-nbhook-run"].to_str().unwrap().to_owned();
+        assert_eq!(problem(answer, 500).await["ename"], "SystemExit");
+        let run = server.get(&format!("/v1/runs/{run}")).await;
+        assert!(run["histo"].as_str() > old["histo"].as_str(), "{run} {old}");
+    }
+    let again = server.deploy("left.ipynb", &notebook(&["1"]), json!({})).await;
+    assert_eq!(again["id"], hooks[2]["id"]);
+    assert!(again["histo"].as_str() > hooks[2]["histo"].as_str());
+    assert_eq!(ok(server.call(&again, &[]).await).await["status"], "Done");
+    // Whoever wanted to be told of failures is told of these too.
+    let mails = eventually("the mails", || {
+        let mails =
+            files(&data.path().join(".nbhook")).into_iter().filter(|file| file.extension().is_some_and(|e| e == "eml"));
+        let mails: Vec<_> = mails.map(|file| std::fs::read_to_string(file).unwrap()).collect();
+        (mails.len() >= 3).then_some(mails)
+    });
+    for name in ["grandchild", "escaped", "left"] {
+        let mail = mails.iter().find(|mail| mail.contains(&format!("To: {name}@example.org\r\n"))).expect(name);
+        assert!(mail.contains("interrupted"), "{mail}");
+    }
+}
+
+/// The status and headers of an answer on a connection that stays open.
+fn head(connection: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        assert_eq!(connection.read(&mut byte).unwrap(), 1, "the connection ended: {}", String::from_utf8_lossy(&head));
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopping_server_answers_what_runs_and_turns_new_calls_away() {
+    let (data, signs) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (sign, gate) = (signs.path().join("started"), signs.path().join("gate"));
+    let mut server = Server::start(data.path());
+    let cells = [WAITS, "from nbhook import webhook\nwebhook.respond_text('in the end')"];
+    let hook = server.deploy("waits.ipynb", &notebook(&cells), json!({})).await;
+    let query = [("started", sign.to_str().unwrap()), ("gate", gate.to_str().unwrap())];
+    let going_on = server.calling(&hook, &query);
+    started(&sign);
+    let mut idle = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert!(head(&mut idle).starts_with("HTTP/1.1 200"));
+
+    server.terminate();
+    let ready = format!("{}/readyz", server.url);
+    let mut turned_away = server.http.get(&ready).send().await.unwrap();
+    while turned_away.status() == StatusCode::OK {
+        turned_away = server.http.get(&ready).send().await.unwrap();
+    }
+    assert_eq!(turned_away.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let new = server.call(&hook, &query).await;
+    let seconds: u64 = new.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&seconds));
+    assert_eq!(problem(new, 503).await["type"], "urn:nbhook:problem:shutting-down");
+    assert!(!going_on.is_finished());
+
+    std::fs::File::create_new(&gate).unwrap();
+    let answer = going_on.await.unwrap().unwrap();
+    assert_eq!((answer.status(), answer.text().await.unwrap().as_str()), (StatusCode::OK, "in the end"));
+    // With a connection still open, and only now does the process end.
+    assert!(server.ended(Duration::from_secs(10)).success(), "{}", server.log());
+    drop(idle);
+    assert!(!server.log().contains("ERROR"), "{}", server.log());
+    let server = Server::start(data.path());
+    let runs = server.get("/v1/runs").await;
+    assert_eq!((runs["items"][0]["state"].as_str(), runs["items"].as_array().unwrap().len()), (Some("succeeded"), 1));
+    nothing_is_half_written(data.path());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_grace_time_runs_are_interrupted_and_their_callers_told() {
+    let (data, signs) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let sign = signs.path().join("started");
+    let mut server = Server::start_with(data.path(), &[("NBHOOK_GRACE", "1"), ("NBHOOK_KERNEL__LIMIT", "1")]);
+    let cells = ["import subprocess\nsubprocess.Popen(['sleep', '1000'], start_new_session=True)", WAITS];
+    let hook = server.deploy("waits.ipynb", &notebook(&cells), json!({})).await;
+    let query = [("started", sign.to_str().unwrap()), ("gate", "/none")];
+    let running = server.calling(&hook, &query);
+    started(&sign);
+    let waiting = server.calling(&hook, &query);
+    loop {
+        let runs = server.get("/v1/runs?state=queued").await;
+        if runs["items"].as_array().unwrap().len() == 1 {
+            break;
+        }
+    }
+    server.terminate();
+    for call in [running, waiting] {
+        assert_eq!(problem(call.await.unwrap().unwrap(), 503).await["type"], "urn:nbhook:problem:interrupted");
+    }
+    assert!(server.ended(Duration::from_secs(10)).success(), "{}", server.log());
+    assert_eq!(processes_of_runs(&server.url), [0; 0]);
+    assert_eq!(meeting_places(server.pid()).len(), 0);
+    let server = Server::start(data.path());
+    let runs = server.get("/v1/runs?state=interrupted").await;
+    assert_eq!(runs["items"].as_array().unwrap().len(), 2, "{runs}");
+    nothing_is_half_written(data.path());
+}

@@ -1,0 +1,121 @@
+//! Hook tokens and API tokens show in no log, error, metric, mail or saved output.
+
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::app::{ADMIN, TestApp, eventually, notebook, ok, url};
+
+/// What this process has logged, from all its tests.
+static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+struct Logged;
+
+impl Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOG.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Logs more than anybody would want; only the tests' own HTTP client, which is no part of the server, is left out.
+fn start_logging() {
+    let filter = "trace,hyper=off,hyper_util=off,reqwest=off";
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(|| Logged).init();
+}
+
+/// Every file below a folder whose name does not end in one of these.
+fn files(folder: &std::path::Path, but: &[&str]) -> Vec<(String, Vec<u8>)> {
+    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if !but.iter().any(|end| path.to_string_lossy().ends_with(end)) {
+                found.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_show_nowhere() {
+    start_logging();
+    let app = TestApp::start().await;
+    let alice = app.member("alice").await;
+    let cells = [
+        "from nbhook import webhook",
+        "print(headers)\nprint(headers.get('authorization', ' ').split()[-1])\npin, headers",
+        "import sys; sys.stderr.write(repr(headers) + pin)",
+        "if kind == 'raise':\n    raise ValueError('no: ' + headers['authorization'] + pin)",
+        "if kind == 'error':\n    webhook.respond_error(503, 'no', failed=True)\nelse:\n    webhook.respond_text(pin)",
+    ];
+    let params = json!({"sensitive": ["pin"], "notif_down": "down@example.org", "notif_up": "up@example.org"});
+    let hook = app.deploy_as(&alice, "s.ipynb", &notebook(&cells), params).await;
+    let hook_token = url(&hook).rsplit('/').next().unwrap().to_owned();
+    let pin = "hush-hush-4711";
+    let mut told = String::new();
+    for (kind, status) in [("text", 200), ("raise", 500), ("error", 503)] {
+        let call = app.http.post(url(&hook)).bearer_auth(&alice).json(&json!({"kind": kind, "pin": pin}));
+        let response = call.send().await.unwrap();
+        assert_eq!(response.status(), status, "{kind}");
+        let text = response.text().await.unwrap();
+        // The notebook may give a secret back on purpose: the caller has it already.
+        assert_eq!(text == pin, kind == "text", "{text}");
+        told.push_str(if kind == "text" { "" } else { &text });
+    }
+    for (method, path) in [
+        (Method::GET, format!("/hooks/{hook_token}x")),
+        (Method::GET, format!("/hooks/{hook_token}/")),
+        (Method::GET, format!("/hooks/{hook_token}/versions/20200101000000000000")),
+        (Method::GET, format!("/hooks/{hook_token}/versions/x")),
+        (Method::GET, format!("/hooks/{hook_token}/nothing")),
+        (Method::GET, format!("/nothing/{hook_token}")),
+        (Method::OPTIONS, format!("/hooks/{hook_token}")),
+        (Method::GET, format!("/v1/hooks/{hook_token}")),
+        (Method::GET, format!("/v1/runs?hook={hook_token}")),
+        (Method::GET, format!("/v1/hooks?limit={hook_token}")),
+        (Method::DELETE, format!("/v1/tokens/{alice}")),
+        (Method::POST, format!("/hooks/{hook_token}/nothing?{alice}=1&%")),
+    ] {
+        let response = app.api_as(&alice, method, &path).body("{").send().await.unwrap();
+        told.extend(response.headers().values().map(|value| value.to_str().unwrap()));
+        told.push_str(&response.text().await.unwrap());
+    }
+    for path in ["/v1/runs", "/v1/tokens", "/v1/users/me"] {
+        told.push_str(&ok(app.api_as(&alice, Method::GET, path).send().await.unwrap()).await.to_string());
+    }
+    told.push_str(&app.http.get(format!("{}/metrics", app.url)).send().await.unwrap().text().await.unwrap());
+    let mails = app.data.path().join(".nbhook/mail");
+    eventually("the mails are written", async || mails.is_dir() && files(&mails, &[]).len() >= 2).await;
+
+    let data = app.data.path().to_owned();
+    // The database holds hook tokens, as the URLs have to be shown again, and nothing else does.
+    let kept = files(&data, &["nbhook.db", "nbhook.db-wal", "nbhook.db-shm", "lock"]);
+    assert!(kept.iter().any(|(name, _)| name.contains("outputs")), "{kept:?}");
+    let database = files(&data.join(".nbhook"), &["lock", ".eml", ".py", ".txt", ".json"]);
+    let logged = LOG.lock().unwrap().clone();
+    assert!(String::from_utf8_lossy(&logged).contains("run ended"), "the log was not captured");
+    let secrets =
+        [("hook token", hook_token.as_str()), ("API token", &alice), ("admin's token", ADMIN), ("sensitive", pin)];
+    for (what, secret) in secrets {
+        let within = |bytes: &[u8]| bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+        let line = String::from_utf8_lossy(&logged).lines().find(|line| line.contains(secret)).map(str::to_owned);
+        assert_eq!(line, None, "{what} in the log");
+        // What a caller put into a URL that is nowhere may stand in no answer either.
+        assert!(!within(told.as_bytes()), "{what} in an answer: {told}");
+        for (name, content) in &kept {
+            assert!(!within(content), "{what} in {name}: {}", String::from_utf8_lossy(content));
+        }
+        for (name, content) in database.iter().filter(|_| what != "hook token") {
+            assert!(!within(content), "{what} in {name}");
+        }
+    }
+}
