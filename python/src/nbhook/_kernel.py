@@ -14,17 +14,24 @@ A notebook sees what it sees under ``python -m ipykernel_launcher``, with these 
 - ``sys.argv`` holds the program only, so that a cell with ``argparse`` does not choke on the kernel's own arguments.
 - The interpreter's directory is on ``PATH``, as in an activated environment.
 - At its end Python shuts down as always (threads joined, exit functions run, files flushed), but the kernel's sockets are
-  left to the system: taking them down in order costs more than all the rest, and nobody listens any more.
+  left to the system: taking them down in order costs more than all the rest, and nobody listens any more. Child processes
+  are left to the server, which kills them when the kernel has ended.
 """
+
+# ipykernel need not be there where this is checked, and has few types where it is.
+# mypy: ignore-missing-imports, disallow-untyped-calls=False, disallow-subclassing-any=False
+
+from __future__ import annotations
 
 import atexit
 import json
 import os
 import sys
 import types
+from typing import Any, Callable
 
 
-def main():
+def main() -> None:
     connection_file, directories, options = _arguments(sys.argv[1:])
     _leave_no_trace_of_this_script()
     _switch_the_debugger_off()
@@ -38,17 +45,17 @@ def main():
 
         name = "ipython-kernel"
 
-        def _bind_socket(self, s, port):
+        def _bind_socket(self, s: Any, port: int) -> Any:
             if s.getsockopt(zmq.TYPE) in (zmq.PUB, zmq.XPUB):  # PUB in ipykernel 6, XPUB in 7
                 s.setsockopt(zmq.XPUB_NODROP, 1)
             return super()._bind_socket(s, port)
 
-        def init_sockets(self):
+        def init_sockets(self) -> None:
             self.session.pack = _packer(self.session.pack)
             super().init_sockets()
 
     sys.path.extend(directory for directory in directories if directory not in sys.path)
-    sys.argv = [ipykernel_launcher.__file__]
+    sys.argv = [str(ipykernel_launcher.__file__)]
     # With a parent handle of 1 the kernel neither watches its parent (the system does that) nor prints how to connect.
     app = KernelApp.instance(connection_file=connection_file, parent_handle=1)
     app.config.HistoryManager.enabled = False
@@ -62,19 +69,17 @@ def main():
     atexit.unregister(app.iopub_thread.stop)
 
 
-async def _leave_children_alone():
-    """In place of ipykernel's own way, which waits up to 30 s for children that have ended but that nobody waited for. The
-    server kills what is left of the kernel's processes when the kernel has ended.
-    """
+async def _leave_children_alone() -> None:
+    """In place of ipykernel's own way, which waits up to 30 s for children that have ended but that nobody waited for."""
 
 
-def _arguments(arguments):
+def _arguments(arguments: list[str]) -> tuple[str, list[str], list[str]]:
     connection_file, *rest = arguments
     end = rest.index("--") if "--" in rest else len(rest)
     return connection_file, rest[:end], rest[end + 1 :]
 
 
-def _leave_no_trace_of_this_script():
+def _leave_no_trace_of_this_script() -> None:
     """Undoes what running a script by its path does: its directory must not shadow a module the notebook imports."""
     here = os.path.dirname(os.path.realpath(__file__))
     if sys.path and os.path.realpath(sys.path[0]) == here:
@@ -85,23 +90,22 @@ def _leave_no_trace_of_this_script():
         os.environ["PATH"] = os.pathsep.join([programs, *path])
 
 
-def _packer(pack):
+def _packer(pack: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
     """Wraps the serialisation of messages so that any text can be sent."""
+    from jupyter_client.jsonutil import json_clean, json_default
 
-    def pack_any_text(message):
+    def pack_any_text(message: Any) -> bytes:
         try:
             return pack(message)
         except UnicodeEncodeError:
             return json.dumps(json_clean(message), default=json_default, allow_nan=False).encode("ascii")
 
-    from jupyter_client.jsonutil import json_clean, json_default
-
     return pack_any_text
 
 
-def _switch_the_debugger_off():
+def _switch_the_debugger_off() -> None:
     """Spares the import of debugpy, half of a kernel's start-up. The notebook itself may still import debugpy."""
-    debugger = types.ModuleType("ipykernel.debugger")
+    debugger: Any = types.ModuleType("ipykernel.debugger")
     debugger._is_debugpy_available = False
     debugger.Debugger = None  # ipykernel 6 imports the name
     sys.modules["ipykernel.debugger"] = debugger
