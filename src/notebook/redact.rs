@@ -90,7 +90,9 @@ impl Notebook {
         if secrets.is_empty() {
             return;
         }
-        for output in self.cells_mut().iter_mut().filter_map(|cell| cell["outputs"].as_array_mut()).flatten() {
+        // Not by index, which would give a Markdown cell outputs.
+        let outputs = self.cells_mut().iter_mut().filter_map(|cell| cell.get_mut("outputs")?.as_array_mut());
+        for output in outputs.flatten() {
             for key in ["text", "evalue", "traceback", "data", "metadata"] {
                 if let Some(value) = output.get_mut(key) {
                     mask_value(value, secrets);

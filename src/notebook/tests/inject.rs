@@ -192,7 +192,8 @@ fn secrets_are_masked_in_outputs_but_not_in_pictures() {
     ]);
     let cell =
         json!({"cell_type": "code", "execution_count": null, "metadata": {}, "source": "s3cr3t-1", "outputs": outputs});
-    let file = json!({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 4});
+    let markdown = json!({"cell_type": "markdown", "metadata": {}, "source": "# x"});
+    let file = json!({"cells": [cell, markdown.clone()], "metadata": {}, "nbformat": 4, "nbformat_minor": 4});
     let mut notebook = Notebook::from_value(file).unwrap();
     notebook.mask_outputs(&["s3cr3t-1".to_owned(), "987654".to_owned(), "stdout-".to_owned()]);
     let expected = json!([
@@ -202,4 +203,5 @@ fn secrets_are_masked_in_outputs_but_not_in_pictures() {
         {"output_type": "error", "ename": "E", "evalue": "***", "traceback": ["***"]}
     ]);
     assert_eq!(notebook.as_value()["cells"][0]["outputs"], expected);
+    assert_eq!(notebook.as_value()["cells"][1], markdown);
 }
