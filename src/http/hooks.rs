@@ -119,8 +119,8 @@ pub(super) async fn list(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let mut query = ListQuery::of(&request)?;
-    let owner = query.filter::<Owner>("owner")?;
-    let path = query.filter::<HookPath>("path")?;
+    let owner = query.filter::<Owner>("owner", "must be the name of a user")?;
+    let path = query.filter::<HookPath>("path", "must be the path of a notebook, as it was deployed")?;
     let hooks = service.hooks(&caller, owner.as_ref(), path.as_ref(), query.page).await?;
     let items: Vec<_> = hooks.iter().map(|hook| HookView::new(hook, &service)).collect();
     Ok(query.answer("id", &items))

@@ -33,16 +33,13 @@ impl ListQuery {
         Ok(query)
     }
 
-    /// A field that the list is filtered by.
-    pub(super) fn filter<T: FromStr + ToString>(&mut self, name: &'static str) -> Result<Option<T>, ApiError>
-    where
-        T::Err: std::fmt::Display,
-    {
-        let Some(text) = self.text(name) else { return Ok(None) };
-        let value = text.parse::<T>().map_err(|error| {
-            let told = error.to_string();
-            Invalid::new(name, told.strip_prefix(&format!("{name}: ")).unwrap_or(&told))
-        })?;
+    /// A field that the list is filtered by; `expected` says what it has to be.
+    pub(super) fn filter<T: FromStr + ToString>(
+        &mut self,
+        name: &'static str,
+        expected: &str,
+    ) -> Result<Option<T>, ApiError> {
+        let Some(value) = self.take::<T>(name, expected)? else { return Ok(None) };
         self.filters.insert(name.to_owned(), value.to_string().into());
         Ok(Some(value))
     }

@@ -46,8 +46,8 @@ fn routes(config: &mut web::ServiceConfig) {
                 .route(web::patch().to(call::pinned))
                 .route(web::delete().to(call::pinned)),
         )
-        .service(on("/healthz").route(web::get().to(operations::health)))
-        .service(on("/readyz").route(web::get().to(operations::ready)))
+        .service(on("/healthz").route(web::get().to(operations::health)).route(web::head().to(operations::health)))
+        .service(on("/readyz").route(web::get().to(operations::ready)).route(web::head().to(operations::ready)))
         .service(on("/metrics").route(web::get().to(operations::metrics)))
         // with an API token
         .service(on("/v1/hooks").route(web::get().to(hooks::list)).route(web::post().to(hooks::deploy)))

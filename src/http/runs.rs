@@ -16,10 +16,11 @@ pub(super) async fn list(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let mut list = ListQuery::of(&request)?;
+    let states = format!("must be one of {}", RunState::ALL.map(RunState::as_str).join(", "));
     let query = RunQuery {
-        hook: list.filter::<HookId>("hook")?,
-        state: list.filter::<RunState>("state")?,
-        since: list.filter::<DateTime<Utc>>("since")?,
+        hook: list.filter::<HookId>("hook", "must be the id of a hook")?,
+        state: list.filter::<RunState>("state", &states)?,
+        since: list.filter::<DateTime<Utc>>("since", "must be a time as RFC 3339 has it, e.g. 2026-01-31T08:00:00Z")?,
     };
     let runs = service.runs(&caller, query, list.page).await?;
     Ok(list.answer("id", &runs))

@@ -17,6 +17,9 @@ const SHUTDOWN_TIMEOUT: u64 = 2;
 /// How long a client may take to send its request's head, or to end its connection.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a client may take in nothing of its answer.
+const READER_TIMEOUT: Duration = Duration::from_mins(1);
+
 /// A server that was started.
 #[derive(Debug)]
 pub struct Server {
@@ -44,11 +47,22 @@ pub fn start(listener: TcpListener, service: Arc<Service>) -> std::io::Result<Se
     .client_request_timeout(CLIENT_TIMEOUT)
     .client_disconnect_timeout(CLIENT_TIMEOUT)
     .shutdown_timeout(SHUTDOWN_TIMEOUT)
+    .on_connect(|connection, _| give_up_on_silence(connection))
     .disable_signals()
     .listen(listener)?
     .run();
     let handle = server.handle();
     Ok(Server { handle, task: tokio::spawn(server) })
+}
+
+/// Lets the system end a connection whose other side takes in nothing of what is sent: actix itself would wait for ever, with
+/// the answer in memory (RFC 5482).
+fn give_up_on_silence(connection: &dyn std::any::Any) {
+    if let Some(stream) = connection.downcast_ref::<tokio::net::TcpStream>()
+        && let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(READER_TIMEOUT))
+    {
+        tracing::debug!(%error, "cannot bound how long a client may take nothing in");
+    }
 }
 
 /// How many connections may be open: half the files that the process may open, so that there are always some for kernels

@@ -64,7 +64,7 @@ pub(super) async fn tokens(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let mut query = ListQuery::of(&request)?;
-    let user = query.filter::<Owner>("user")?;
+    let user = query.filter::<Owner>("user", "must be the name of a user")?;
     let tokens = service.tokens(&caller, user.as_ref()).await?;
     let items: Vec<_> = page(tokens, query.page).map(|token| show_token(&token)).collect();
     Ok(query.answer("id", &items))

@@ -151,7 +151,9 @@ pub(super) async fn ask(python: &Path, modules: &[&str], cells: &[&str]) -> Resu
         Ok(facts) if !facts.python_is_usable() => Err(InspectError::TooOld { python, version: facts.version }),
         Ok(facts) if output.status.success() && facts.executable.is_absolute() => Ok(facts),
         _ => {
-            let (status, stderr) = (output.status.to_string(), super::tail(&output.stderr));
+            // A program that is no Python may repeat the whole question; the last line says what it thinks of it.
+            let said = super::tail(&output.stderr);
+            let (status, stderr) = (output.status.to_string(), said.lines().last().unwrap_or_default().to_owned());
             Err(InspectError::Failed { python, status, stderr })
         }
     }
