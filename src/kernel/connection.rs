@@ -71,10 +71,12 @@ impl Connection {
             "signature_scheme": "hmac-sha256",
             "key": key,
         });
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(dir.path().join(CONNECTION_FILE))?;
+        // It gets its name only once it is locked, so that a server that starts meanwhile does not take it for a leftover.
+        let unnamed = dir.path().join("new");
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unnamed)?;
         file.lock()?;
         file.write_all(content.to_string().as_bytes())?;
+        std::fs::rename(unnamed, dir.path().join(CONNECTION_FILE))?;
         let codec = Codec::new(key.as_bytes(), uuid::Uuid::new_v4().to_string(), clock).map_err(io::Error::other)?;
         Ok(Self { dir, _in_use: file, codec })
     }

@@ -124,3 +124,31 @@ pub(in crate::kernel) fn rerun(test: &str, mark: &str) -> (bool, String) {
     let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     (output.status.success() && printed.contains("1 passed"), printed)
 }
+
+#[tokio::test]
+async fn a_killed_server_takes_its_processes_along() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pids");
+    let run = RunId::new();
+    let server = command(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "kernel::process::tests::serves_until_it_is_killed"])
+        .envs([("SERVER_FILE", file.as_os_str()), ("SERVER_RUN", run.to_string().as_ref())]);
+    let server = Process::spawn(server).await.unwrap();
+    let pids = read_pids(&file, 2).await;
+    server.kill_group();
+    server.wait().await;
+    // What the server started dies with it; what that started is an orphan, and found by its run.
+    until(|| !runs(pids[0])).await;
+    assert!(runs(pids[1]));
+    assert_eq!(tokio::task::spawn_blocking(move || kill_orphans(&[run])).await.unwrap(), 1);
+    until(|| !runs(pids[1])).await;
+}
+
+#[tokio::test]
+#[ignore = "run by `a_killed_server_takes_its_processes_along`"]
+async fn serves_until_it_is_killed() {
+    let [file, run] = ["SERVER_FILE", "SERVER_RUN"].map(|name| std::env::var(name).unwrap());
+    let process =
+        Process::spawn(shell(&format!("sleep 100 & echo $$ $! >{file}; wait")).run(run.parse().unwrap())).await;
+    process.unwrap().wait().await;
+}
