@@ -197,7 +197,7 @@ async fn what_is_not_there_is_told_without_an_echo() {
     for (path, allowed) in [
         (format!("/hooks/{token}"), "DELETE, GET, PATCH, POST, PUT"),
         ("/v1/hooks".to_owned(), "GET, POST"),
-        ("/healthz".to_owned(), "GET"),
+        ("/healthz".to_owned(), "GET, HEAD"),
     ] {
         let method = Method::from_bytes(b"PROPFIND").unwrap();
         let response = app.http.request(method, format!("{}{path}", app.url)).send().await.unwrap();

@@ -2,21 +2,20 @@
 //!
 //! A call is carried out by a task of its own, so a caller that hangs up does not stop the run.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use serde_json::Value;
-use tempfile::NamedTempFile;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
 use super::ending::{self, Ending};
+use super::reply::{Reply, ReplyBody};
+use super::request::{self, Call};
 use super::{Error, RETRY_AFTER, Result, Service, on_disk};
 use crate::kernel::{CodeCell, Execution, Job, KernelCommand, Limits};
-use crate::model::{Caller, ErrorKind, Histo, Hook, HookToken, RunError, RunId, Trigger, Version, Workdir};
-use crate::notebook::{self, Injected, Language, Notebook, ParamValue, Parameters};
+use crate::model::{ErrorKind, Histo, Hook, HookToken, RunError, RunId, Trigger, Version, Workdir};
+use crate::notebook::{self, Injected, Language, Notebook};
 use crate::response::Accept;
 use crate::service::admission::{Slot, Ticket};
 use crate::store::{NewRun, Scratch};
@@ -27,84 +26,6 @@ pub struct Target {
     hook: Hook,
     version: Version,
     ticket: Ticket,
-}
-
-/// What a caller passes.
-#[derive(Debug)]
-pub struct Call {
-    pub method: String,
-    /// In the order of the URL; keys may repeat.
-    pub query: Vec<(String, String)>,
-    pub headers: Vec<(String, String)>,
-    pub body: Body,
-    pub accept: Accept,
-    /// Who calls, if an API token was sent along.
-    pub caller: Option<Caller>,
-}
-
-/// The body of a call, parsed by its media type.
-#[derive(Debug)]
-pub enum Body {
-    Empty,
-    Json(Value),
-    /// `application/x-www-form-urlencoded`; keys may repeat.
-    Form(Vec<(String, String)>),
-    /// `multipart/form-data`; field names may repeat.
-    Multipart {
-        fields: Vec<(String, String)>,
-        files: Vec<Upload>,
-    },
-    Text(String),
-    Bytes(Vec<u8>),
-}
-
-/// A file that came with a call.
-#[derive(Debug)]
-pub struct Upload {
-    pub field: String,
-    /// Its name as the caller gave it, without any folder.
-    pub name: String,
-    pub file: NamedTempFile,
-}
-
-/// What the caller gets.
-#[derive(Debug)]
-pub struct Reply {
-    pub run: RunId,
-    pub body: ReplyBody,
-}
-
-#[derive(Debug)]
-pub enum ReplyBody {
-    /// The notebook's answer.
-    Answer {
-        status: u16,
-        headers: Vec<(String, String)>,
-        media_type: String,
-        file_name: String,
-        inline: bool,
-        content: Content,
-    },
-    /// The run succeeded and answered nothing.
-    Done {
-        time: DateTime<Utc>,
-    },
-    SeeOther(String),
-    /// `respond_error`.
-    Reported {
-        status: u16,
-        headers: Vec<(String, String)>,
-        detail: String,
-    },
-    /// The run failed; the traceback is there only for the hook's owner.
-    Failed(RunError),
-}
-
-#[derive(Debug)]
-pub enum Content {
-    Bytes(Vec<u8>),
-    /// Open, so it can be streamed after its folder is gone.
-    File(std::fs::File, PathBuf),
 }
 
 /// A run that is ready to start.
@@ -184,7 +105,7 @@ impl Service {
     /// Everything that can be refused, before a run is on record.
     async fn prepare(&self, id: RunId, hook: Hook, version: &Version, call: Call) -> Result<Prepared> {
         let (of, histo) = (hook.clone(), version.histo.clone());
-        let (bytes, scratch, workdir) = on_disk(&self.files, move |files| {
+        let (notebook, scratch, workdir) = on_disk(&self.files, move |files| {
             // Deleted or cleared since the caller asked for it?
             let notebook = files.notebook(&of, &histo)?.ok_or(Error::NotFound("version"))?;
             let scratch = files.scratch()?;
@@ -195,19 +116,23 @@ impl Service {
             if of.params.workdir == Workdir::Scratch {
                 files.copy_dependencies(&of, &histo, &workdir)?;
             }
-            Ok::<_, Error>((notebook, scratch, workdir))
+            Ok::<_, Error>((Notebook::parse(&notebook)?, scratch, workdir))
         })
         .await?;
-        let mut notebook = Notebook::parse(&bytes)?;
         let kernel =
             self.kernels.command(&notebook, hook.params.python.as_deref().or(version.python.as_deref())).await?;
         let for_owner = call.caller.as_ref().is_some_and(|caller| caller.may_touch(hook.owner));
         let accept = call.accept.clone();
-        let folder = scratch.path().to_owned();
-        let parameters = tokio::task::spawn_blocking(move || parameters(call, &folder)).await??;
-        notebook.strip_outputs();
+        let (folder, sensitive) = (scratch.path().to_owned(), hook.params.sensitive.clone());
         let language = Language::from_name(&kernel.language);
-        let injected = notebook::inject(&mut notebook, language, &parameters, &hook.params.sensitive)?;
+        let injecting = move || {
+            let mut notebook = notebook;
+            let parameters = request::parameters(call, &folder)?;
+            notebook.strip_outputs();
+            let injected = notebook::inject(&mut notebook, language, &parameters, &sensitive)?;
+            Ok::<_, Error>((notebook, injected))
+        };
+        let (notebook, injected) = tokio::task::spawn_blocking(injecting).await??;
         let cells = cells(&notebook, injected.as_ref());
         let histo = version.histo.clone(); // until the run is on record and has its own
         let version = histo.clone();
@@ -306,8 +231,7 @@ impl Service {
         run.notebook.mask_outputs(secrets);
         let mut body = self.body(&run, &mut ending).await;
         drop(slot); // the answer is open: the next run of a shared directory may write there
-        let output = run.notebook.to_vec();
-        self.keep(run.id, &run.hook, run.histo, output, ending).await;
+        self.keep(run.id, &run.hook, run.histo, run.notebook, ending).await;
         on_disk(&self.files, move |_| run.scratch.close().map_err(Error::from)).await.unwrap_or_else(|error| {
             tracing::error!(%error, "cannot remove the run's directory");
         });
@@ -347,30 +271,4 @@ fn cells(notebook: &Notebook, injected: Option<&Injected>) -> Vec<CodeCell> {
         _ => CodeCell { index, source, raises_exception },
     })
     .collect()
-}
-
-/// What the notebook is given. Uploaded files move into the run's directory; their parameter is the path there.
-fn parameters(call: Call, scratch: &Path) -> Result<Parameters> {
-    let text = |pairs: Vec<(String, String)>| -> Vec<(String, ParamValue)> {
-        pairs.into_iter().map(|(name, value)| (name, ParamValue::Str(value))).collect()
-    };
-    let body = match call.body {
-        Body::Empty => ParamValue::Null,
-        Body::Json(value) => ParamValue::from(value),
-        Body::Form(pairs) => ParamValue::merged(text(pairs)),
-        Body::Text(text) => ParamValue::Str(text),
-        Body::Bytes(bytes) => ParamValue::Bytes(bytes),
-        Body::Multipart { fields, files } => {
-            let mut pairs = text(fields);
-            for upload in files {
-                // A folder for each, so that two files of one name, or of a dependency's, do not meet.
-                let folder = tempfile::Builder::new().prefix("upload-").tempdir_in(scratch)?;
-                let path = folder.keep().join(&upload.name);
-                upload.file.persist(&path).map_err(|error| error.error)?;
-                pairs.push((upload.field, ParamValue::Str(path.to_string_lossy().into_owned())));
-            }
-            ParamValue::merged(pairs)
-        }
-    };
-    Ok(Parameters::new(text(call.query), body, call.headers))
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use super::call::{Content as ReplyContent, ReplyBody};
 use super::kernels::Kernels;
+use super::reply::{Content as ReplyContent, ReplyBody};
 use crate::kernel::{Execution, Outcome};
 use crate::model::{ErrorKind, Hook, RunError, RunState};
 use crate::notebook::{CellOutputs, Injected, Notebook, mask};

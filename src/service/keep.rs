@@ -3,13 +3,14 @@
 use super::ending::Ending;
 use super::{Result, Service, on_disk};
 use crate::model::{ErrorKind, Histo, Hook, HookId, RunError, RunId, RunState};
-use crate::store::{FinishedRun, NewNotice, NoticeEvent};
+use crate::notebook::Notebook;
+use crate::store::{FinishedRun, NewNotice, NoticeEvent, StoreError};
 
 impl Service {
     /// Saves the output, ends the run's record and queues the mail about it.
     ///
     /// Nothing here fails the call: an answer is never lost because it could not be kept.
-    pub(super) async fn keep(&self, id: RunId, hook: &Hook, histo: Histo, output: Vec<u8>, mut ending: Ending) {
+    pub(super) async fn keep(&self, id: RunId, hook: &Hook, histo: Histo, output: Notebook, mut ending: Ending) {
         let output_size = match self.save_output(hook, histo, output).await {
             Ok(size) => size,
             Err(error) => {
@@ -56,14 +57,18 @@ impl Service {
     }
 
     /// Gives the size of what was saved: nothing, if the hook was deleted meanwhile. Its path may be another hook's by now.
-    async fn save_output(&self, hook: &Hook, histo: Histo, output: Vec<u8>) -> Result<Option<u64>> {
+    async fn save_output(&self, hook: &Hook, histo: Histo, output: Notebook) -> Result<Option<u64>> {
         let _turn = self.use_folder().await?;
         if self.db.hook(hook.id).await?.is_none() {
             return Ok(None);
         }
-        let (of, size) = (hook.clone(), output.len() as u64);
-        on_disk(&self.files, move |files| files.save_output(&of, &histo, &output)).await?;
-        Ok(Some(size))
+        let of = hook.clone();
+        on_disk(&self.files, move |files| {
+            let output = output.to_vec();
+            files.save_output(&of, &histo, &output)?;
+            Ok::<_, StoreError>(Some(output.len() as u64))
+        })
+        .await
     }
 }
 

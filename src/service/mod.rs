@@ -11,6 +11,8 @@ mod hooks;
 mod keep;
 mod kernels;
 mod notices;
+mod reply;
+mod request;
 mod users;
 
 use std::sync::Arc;
@@ -23,12 +25,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use admission::{Admission, RETRY_AFTER};
-pub use call::{Body, Call, Content as AnswerContent, Reply, ReplyBody, Target, Upload};
+pub use call::Target;
 pub use deploy::{Deploy, DeployReply};
 pub use error::{Error, Result};
 pub use hooks::RunQuery;
 pub use kernels::Kernels;
 use kernels::Wish;
+pub use reply::{Content as AnswerContent, Reply, ReplyBody};
+pub use request::{Body, Call, Upload};
 pub use users::IssuedToken;
 
 use crate::clock::SharedClock;
