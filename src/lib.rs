@@ -17,4 +17,6 @@ pub mod response;
 pub mod service;
 pub mod store;
 pub mod templates;
+#[cfg(test)]
+mod testing;
 pub mod worker;

@@ -67,10 +67,10 @@ mod tests {
 
     impl Converter {
         async fn new() -> Self {
-            let python = std::env::var("NBHOOK_TEST_PYTHON").unwrap_or_else(|_| "/tmp/venv/bin/python".to_owned());
+            let python = crate::testing::python();
             let folder = tempfile::tempdir().unwrap();
             std::fs::create_dir(folder.path().join("images")).unwrap();
-            let prepared = Environment::prepare(Path::new(&python), folder.path(), Requirements::Kernel, drop).await;
+            let prepared = Environment::prepare(&python, folder.path(), Requirements::Kernel, drop).await;
             Self { environment: prepared.unwrap(), folder }
         }
 

@@ -16,7 +16,7 @@ struct SmtpServer {
 impl SmtpServer {
     #[expect(clippy::disallowed_methods, reason = "a test's own server, killed when it is dropped")]
     fn start(utf8: bool) -> Self {
-        let python = std::env::var("NBHOOK_TEST_PYTHON").unwrap_or_else(|_| "/tmp/venv/bin/python".to_owned());
+        let python = crate::testing::python();
         let mut child = Command::new(python)
             .args(["-c", include_str!("smtp_server.py"), if utf8 { "utf8" } else { "ascii" }])
             .stdin(Stdio::piped())

@@ -8,7 +8,7 @@ use super::*;
 use crate::kernel::process::{command, run_to_end};
 
 fn test_python() -> PathBuf {
-    PathBuf::from(std::env::var("NBHOOK_TEST_PYTHON").unwrap_or_else(|_| "/tmp/venv/bin/python".to_owned()))
+    crate::testing::python()
 }
 
 /// The interpreter that the test Python's environment was made from: one without packages.

@@ -11,7 +11,7 @@ use crate::clock::SystemClock;
 
 /// The interpreter that has ipykernel.
 pub(super) fn test_python() -> PathBuf {
-    std::env::var_os("NBHOOK_TEST_PYTHON").map_or_else(|| PathBuf::from("/tmp/venv/bin/python"), PathBuf::from)
+    crate::testing::python()
 }
 
 /// A job in the making, and the directory it runs in.
