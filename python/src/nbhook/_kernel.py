@@ -19,11 +19,13 @@ A notebook sees what it sees under ``python -m ipykernel_launcher``, with these 
 """
 
 # ipykernel need not be there where this is checked, and has few types where it is.
-# mypy: ignore-missing-imports, disallow-untyped-calls=False, disallow-subclassing-any=False
+# mypy: disable-error-code="import-untyped, import-not-found", disallow-untyped-calls=False, disallow-subclassing-any=False
 
 from __future__ import annotations
 
 import atexit
+import ctypes
+import gc
 import json
 import os
 import sys
@@ -54,6 +56,14 @@ def main() -> None:
             self.session.pack = _packer(self.session.pack)
             super().init_sockets()
 
+        def close(self) -> None:
+            """Ends the kernel, as the last of all exit functions."""
+            contexts = (item for item in gc.get_objects() if isinstance(item, zmq.Context))
+            # Streams that are closed wait for their threads, and contexts that are collected for their sockets to be closed.
+            _never_collect(sys.stdout, sys.stderr, *contexts)
+            # Python flushes sys.stdout when no thread runs any more, and the kernel's own waits for one.
+            self.reset_io()
+
     sys.path.extend(directory for directory in directories if directory not in sys.path)
     sys.argv = [str(ipykernel_launcher.__file__)]
     # With a parent handle of 1 the kernel neither watches its parent (the system does that) nor prints how to connect.
@@ -65,7 +75,6 @@ def main() -> None:
 
     sys.stdout.flush()
     sys.stderr.flush()
-    atexit.unregister(app.close)
     atexit.unregister(app.iopub_thread.stop)
 
 
@@ -88,6 +97,12 @@ def _leave_no_trace_of_this_script() -> None:
     path = os.environ.get("PATH", os.defpath).split(os.pathsep)
     if programs and programs not in path:
         os.environ["PATH"] = os.pathsep.join([programs, *path])
+
+
+def _never_collect(*items: object) -> None:
+    """Keeps objects to the end of the process."""
+    for item in items:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(item))
 
 
 def _packer(pack: Callable[[Any], bytes]) -> Callable[[Any], bytes]:

@@ -5,6 +5,8 @@ mod leftovers;
 mod oracle;
 mod support;
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -129,6 +131,18 @@ async fn what_an_open_file_holds_is_written_out() {
     assert_eq!((text("at_exit.txt").as_str(), text("thread.txt").as_str()), ("ran", "done"));
     // Its directory of entries is written by its finalizer.
     assert!(std::fs::read(dir.join("left_open.zip")).unwrap().windows(4).any(|bytes| bytes == b"PK\x05\x06"));
+}
+
+#[tokio::test]
+async fn a_kernel_ends_promptly() {
+    let mut fastest = Duration::MAX;
+    for source in ["1", "import subprocess; subprocess.Popen(['sleep', '100'])", "1/0"] {
+        let started = Instant::now();
+        run(Notebook::new(&[source])).await;
+        fastest = fastest.min(started.elapsed());
+    }
+    // A kernel that does not end by itself is given five seconds.
+    assert!(fastest < Duration::from_secs(4), "{fastest:?}");
 }
 
 #[tokio::test]
