@@ -1,9 +1,9 @@
-//! The spawn executor with real kernels.
+//! The executors with real kernels; with which one is said by `NBHOOK_TEST_EXECUTOR`, see [`support::executor`].
 
 mod ends;
 mod leftovers;
 mod oracle;
-mod support;
+pub(super) mod support;
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use super::*;
 use support::{Notebook, executor, run, test_python};
 
 /// The text of a cell's streams of one name.
-fn stream(cell: &ExecutedCell, name: &str) -> String {
+pub(super) fn stream(cell: &ExecutedCell, name: &str) -> String {
     let streams = cell.outputs.iter().filter(|output| output["name"] == name);
     streams.filter_map(|output| output["text"].as_str()).collect()
 }
