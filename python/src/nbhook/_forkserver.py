@@ -230,6 +230,7 @@ class Template:
         app.connection_file = _line(lines)
         sys.orig_argv = _as_if_started(app.connection_file, self._directories)
         app.initialize([])
+        self._ending.terminate_children_briefly(app.kernel)
         control.sendall(b"S\n")
         app.run_until_readable(control)
         self._take_job(json.loads(_line(lines)))

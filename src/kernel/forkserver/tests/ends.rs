@@ -110,17 +110,16 @@ async fn two_hundred_runs() {
         return;
     }
     let executor = ready(2).await;
-    let sources =
-        ["print(1)", "import subprocess; subprocess.Popen(['sleep', '100'])", "1/0", "import os; os._exit(1)"];
+    let odd = ["import subprocess; subprocess.Popen(['sleep', '100'])", "1/0", "import os; os._exit(1)"];
     let mut after_first = None;
     for round in 0..200 {
-        let t = std::time::Instant::now();
-        let notebook = Notebook::new(&[sources[round % sources.len()]]);
+        // Those that end oddly take longer.
+        let source = if round < odd.len() || round % 25 == 0 { odd[round % odd.len()] } else { "print(1)" };
+        let notebook = Notebook::new(&[source]);
         let run = notebook.job.run;
         executor.execute(notebook.job).await.unwrap();
-        println!("{round} {:?}", t.elapsed());
         assert_eq!(marked(run), 0);
-        if round == sources.len() {
+        if round == odd.len() {
             executor.ready(&python(), LIMIT, 2).await;
             after_first = Some(leftovers());
         }
