@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{ConfigError, Settings};
+use crate::config::{ConfigError, ExecutorChoice, KernelSettings, Settings};
 use crate::http;
 use crate::kernel::environment::{Environment, EnvironmentError, Progress, Requirements};
-use crate::kernel::{Executor, SpawnExecutor};
+use crate::kernel::{Executor, ForkExecutor, SpawnExecutor, python_kernel};
 use crate::mail::{MailSettings, Mailer, SettingsError};
 use crate::model::ApiToken;
 use crate::random::{SharedRandom, SystemRandom};
@@ -98,7 +98,7 @@ impl App {
         if settings.is_exposed() {
             tracing::warn!(%address, "others can reach this server without TLS: put a proxy in front and set behind_proxy");
         }
-        let executor: Arc<dyn Executor> = Arc::new(SpawnExecutor::new(seams.clock.clone()));
+        let executor = executor(&settings.kernel, &environment, seams.clock.clone());
         let grace = Duration::from_secs(settings.grace);
         let service = Service::new(Parts {
             kernels: Kernels::new(environment, &settings.kernel),
@@ -153,6 +153,17 @@ impl App {
         self.worker.stop().await;
         self.database.close().await;
         tracing::info!("stopped");
+    }
+}
+
+fn executor(settings: &KernelSettings, environment: &Environment, clock: SharedClock) -> Arc<dyn Executor> {
+    match settings.executor {
+        ExecutorChoice::Spawn => Arc::new(SpawnExecutor::new(clock)),
+        ExecutorChoice::Auto => {
+            let executor = ForkExecutor::new(clock, settings.pool);
+            executor.prepare(&python_kernel(environment.python(), environment.client_folder()), settings.output << 20);
+            Arc::new(executor)
+        }
     }
 }
 

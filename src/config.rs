@@ -55,6 +55,21 @@ pub struct KernelSettings {
     pub memory: u64,
     /// All outputs of one run, in MiB.
     pub output: usize,
+    /// How kernels are started.
+    pub executor: ExecutorChoice,
+    /// Python kernels that wait, ready, per environment; 0 forks each when it is needed.
+    pub pool: usize,
+}
+
+/// How kernels are started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExecutorChoice {
+    /// Python kernels are forked from a process that has started already, where that is possible; all others are spawned.
+    #[default]
+    Auto,
+    /// Every kernel is a new process.
+    Spawn,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -139,6 +154,8 @@ impl Default for KernelSettings {
             start_timeout: 60,
             memory: 4096,
             output: 100,
+            executor: ExecutorChoice::default(),
+            pool: 2 * cores,
         }
     }
 }

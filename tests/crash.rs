@@ -55,7 +55,8 @@ async fn a_killed_server_leaves_nothing_running_and_the_next_one_goes_on() {
         started(&signs.path().join(name));
     }
     let (pid, old_url) = (server.pid(), server.url.clone());
-    assert!(processes_of_runs(&old_url).len() >= 6, "three kernels and three sleeps");
+    // Forked kernels show the system no environment but their run's mark; what they start has all of it.
+    assert!(processes_of_runs(&old_url).len() >= 3, "three sleeps");
     server.kill();
     for call in calls {
         assert!(call.await.unwrap().is_err(), "nobody is there to answer");

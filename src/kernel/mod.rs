@@ -8,8 +8,10 @@
 mod collect;
 mod connection;
 pub mod environment;
+mod forkserver;
 mod json;
 mod kernelspec;
+mod live;
 mod memory;
 pub mod nbconvert;
 pub mod process;
@@ -32,6 +34,7 @@ use serde_json::{Map, Value};
 use crate::model::RunId;
 
 pub use connection::remove_leftovers;
+pub use forkserver::ForkExecutor;
 pub use kernelspec::{KernelspecError, Kernelspecs, python_kernel};
 pub use spawn::SpawnExecutor;
 

@@ -8,9 +8,9 @@ use serde_json::Value;
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::collect::Collector;
+use super::live::Kernel;
 use super::process::Exit;
 use super::session::{Event, Exchange};
-use super::spawn::Kernel;
 use super::{CodeCell, ExecutedCell, Execution, Job, Outcome};
 use crate::clock::SharedClock;
 

@@ -35,16 +35,26 @@ from typing import Any, Callable
 
 def main() -> None:
     connection_file, directories, options = _arguments(sys.argv[1:])
-    _leave_no_trace_of_this_script()
-    _switch_the_debugger_off()
+    leave_no_trace_of_this_script()
+    switch_the_debugger_off()
+    app_class = kernel_app_class()
+    sys.path.extend(directory for directory in directories if directory not in sys.path)
+    # With a parent handle of 1 the kernel neither watches its parent (the system does that) nor prints how to connect.
+    app = app_class.instance(connection_file=connection_file, parent_handle=1)
+    app.config.HistoryManager.enabled = False
+    app.initialize(options)
+    app.kernel._progressively_terminate_all_children = _leave_children_alone
+    app.start()
+    leave_the_end_to_python(app)
 
+
+def kernel_app_class() -> Any:
+    """The application that runs the kernel, with an output socket that waits instead of dropping."""
     import ipykernel_launcher
     import zmq
     from ipykernel.kernelapp import IPKernelApp
 
     class KernelApp(IPKernelApp):
-        """The kernel, with an output socket that waits instead of dropping."""
-
         name = "ipython-kernel"
 
         def _bind_socket(self, s: Any, port: int) -> Any:
@@ -64,15 +74,12 @@ def main() -> None:
             # Python flushes sys.stdout when no thread runs any more, and the kernel's own waits for one.
             self.reset_io()
 
-    sys.path.extend(directory for directory in directories if directory not in sys.path)
     sys.argv = [str(ipykernel_launcher.__file__)]
-    # With a parent handle of 1 the kernel neither watches its parent (the system does that) nor prints how to connect.
-    app = KernelApp.instance(connection_file=connection_file, parent_handle=1)
-    app.config.HistoryManager.enabled = False
-    app.initialize(options)
-    app.kernel._progressively_terminate_all_children = _leave_children_alone
-    app.start()
+    return KernelApp
 
+
+def leave_the_end_to_python(app: Any) -> None:
+    """Sees to it that the interpreter's shutdown does all but take down the sockets."""
     sys.stdout.flush()
     sys.stderr.flush()
     atexit.unregister(app.iopub_thread.stop)
@@ -88,11 +95,15 @@ def _arguments(arguments: list[str]) -> tuple[str, list[str], list[str]]:
     return connection_file, rest[:end], rest[end + 1 :]
 
 
-def _leave_no_trace_of_this_script() -> None:
+def leave_no_trace_of_this_script() -> None:
     """Undoes what running a script by its path does: its directory must not shadow a module the notebook imports."""
     here = os.path.dirname(os.path.realpath(__file__))
     if sys.path and os.path.realpath(sys.path[0]) == here:
         del sys.path[0]
+    put_the_interpreter_on_the_path()
+
+
+def put_the_interpreter_on_the_path() -> None:
     programs = os.path.dirname(sys.executable)
     path = os.environ.get("PATH", os.defpath).split(os.pathsep)
     if programs and programs not in path:
@@ -118,7 +129,7 @@ def _packer(pack: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
     return pack_any_text
 
 
-def _switch_the_debugger_off() -> None:
+def switch_the_debugger_off() -> None:
     """Spares the import of debugpy, half of a kernel's start-up. The notebook itself may still import debugpy."""
     debugger: Any = types.ModuleType("ipykernel.debugger")
     debugger._is_debugpy_available = False

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
@@ -64,6 +65,13 @@ impl Command {
         let run = run.to_string();
         self.inner.env(RUN_MARK, &run);
         self.mark = Some(run);
+        self
+    }
+
+    /// Gives the process a file as its standard input.
+    #[must_use]
+    pub fn stdin(mut self, file: OwnedFd) -> Self {
+        self.inner.stdin(file);
         self
     }
 

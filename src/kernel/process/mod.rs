@@ -8,6 +8,7 @@
 //! one lives exactly as long as the child; the group is killed while its leader is still a zombie, so that the number
 //! cannot have gone to a stranger; and reaping depends on no async runtime.
 
+mod adopted;
 mod command;
 mod exit;
 mod oneshot;
@@ -18,14 +19,18 @@ pub(in crate::kernel) mod tests;
 
 use std::io;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::{oneshot as reply, watch};
 
+use crate::model::RunId;
+
+pub use adopted::Adopted;
 pub use command::{Command, command};
 pub use exit::Exit;
 pub use oneshot::{HelperError, Output, run_to_end};
 pub use orphans::kill_orphans;
+pub(in crate::kernel) use sys::send_with_files;
 
 /// The environment variable that marks the processes of a run; its value is the run's id.
 pub const RUN_MARK: &str = "NBHOOK_RUN";
@@ -37,6 +42,7 @@ const OWNER_STACK: usize = 128 * 1024;
 #[derive(Debug)]
 pub struct Process {
     group: Arc<Group>,
+    mark: Arc<OnceLock<String>>,
     exit: watch::Receiver<Option<Exit>>,
     /// The server's ends of the pipes, until someone takes them.
     pub stdin: Option<ChildStdin>,
@@ -62,6 +68,12 @@ impl Process {
     #[must_use]
     pub fn id(&self) -> i32 {
         self.group.id
+    }
+
+    /// Tells whose process it is, if it was started without knowing; see [`Command::run`]. The process carries the mark already.
+    pub fn belongs_to(&self, run: RunId) {
+        // A process that has a run keeps it.
+        let _ = self.mark.set(run.to_string());
     }
 
     /// Waits until the process and what was left of its group have ended. May be called often.
@@ -107,6 +119,10 @@ impl Group {
     fn signal(&self, signal: libc::c_int) {
         let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
         if !*reaped {
+            if signal == libc::SIGKILL {
+                // An adopted one may have been forked just now and not lead its group yet.
+                sys::kill(self.id);
+            }
             sys::signal_group(self.id, signal);
         }
     }
@@ -123,7 +139,7 @@ impl Group {
 
 /// The life of a process, on a thread of its own.
 fn own(mut command: Command, reply: reply::Sender<io::Result<Process>>) {
-    let mark = command.mark.take();
+    let mark = Arc::new(command.mark.take().map_or_else(OnceLock::new, OnceLock::from));
     let started = command.start().and_then(|child| match sys::Pid::try_from(child.id()) {
         Ok(id) => Ok((child, id)),
         Err(_) => Err(io::Error::other("the process id is out of range")),
@@ -140,6 +156,7 @@ fn own(mut command: Command, reply: reply::Sender<io::Result<Process>>) {
     let (exit, watched) = watch::channel(None);
     let process = Process {
         group: Arc::clone(&group),
+        mark: Arc::clone(&mark),
         exit: watched,
         stdin: child.stdin.take(),
         stdout: child.stdout.take(),
@@ -149,8 +166,8 @@ fn own(mut command: Command, reply: reply::Sender<io::Result<Process>>) {
     let _ = reply.send(Ok(process));
     sys::wait_without_reaping(id);
     let status = group.end(&mut child);
-    if let Some(mark) = mark {
-        orphans::kill_marked(&[mark]);
+    if let Some(mark) = mark.get() {
+        orphans::kill_marked(std::slice::from_ref(mark));
     }
     // Nobody is left to hear of it: all the same to us.
     let _ = exit.send(Some(status));

@@ -1,7 +1,8 @@
 //! The system calls that std has no safe name for. The only unsafe code of the crate; nothing here decides anything.
-#![expect(unsafe_code, reason = "prctl, setrlimit, kill and waitid have no safe counterpart in std")]
+#![expect(unsafe_code, reason = "prctl, setrlimit, kill, waitid and sendmsg have no safe counterpart in std")]
 
 use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -114,4 +115,38 @@ pub(super) fn wait_without_reaping(pid: Pid) {
             return;
         }
     }
+}
+
+/// How many files [`send_with_files`] can send.
+const MOST_FILES: usize = 8;
+
+/// Writes to a Unix stream socket and attaches files to what is written (`SCM_RIGHTS`, see unix(7)). Gives how many bytes were
+/// written; the files go with the first.
+pub(in crate::kernel) fn send_with_files(socket: impl AsFd, bytes: &[u8], files: &[OwnedFd]) -> io::Result<usize> {
+    let numbers: Vec<RawFd> = files.iter().map(AsRawFd::as_raw_fd).collect();
+    let payload = size_of_val(numbers.as_slice());
+    if files.len() > MOST_FILES {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    }
+    let length = libc::c_uint::try_from(payload).map_err(io::Error::other)?;
+    // Words, so that it is aligned as a cmsghdr must be.
+    let mut control = [0_u64; 16];
+    let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    // SAFETY: all-zero is a valid msghdr. The pointers in it point to `part`, `control` and `bytes`, which outlive the call, and
+    // `sendmsg` only reads them. CMSG_SPACE(MOST_FILES numbers) is 48 bytes, less than `control` has, so the header and the numbers
+    // that are written behind it lie within.
+    let sent = unsafe {
+        let mut message: libc::msghdr = std::mem::zeroed();
+        message.msg_iov = &raw mut part;
+        message.msg_iovlen = 1;
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = libc::CMSG_SPACE(length) as _;
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        (*header).cmsg_level = libc::SOL_SOCKET;
+        (*header).cmsg_type = libc::SCM_RIGHTS;
+        (*header).cmsg_len = libc::CMSG_LEN(length) as _;
+        std::ptr::copy_nonoverlapping(numbers.as_ptr().cast::<u8>(), libc::CMSG_DATA(header), payload);
+        libc::sendmsg(socket.as_fd().as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL)
+    };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }

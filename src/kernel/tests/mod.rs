@@ -1,9 +1,9 @@
-//! The spawn executor with real kernels.
+//! The executors with real kernels; with which one is said by `NBHOOK_TEST_EXECUTOR`, see [`support::executor`].
 
 mod ends;
 mod leftovers;
 mod oracle;
-mod support;
+pub(super) mod support;
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use super::*;
 use support::{Notebook, executor, run, test_python};
 
 /// The text of a cell's streams of one name.
-fn stream(cell: &ExecutedCell, name: &str) -> String {
+pub(super) fn stream(cell: &ExecutedCell, name: &str) -> String {
     let streams = cell.outputs.iter().filter(|output| output["name"] == name);
     streams.filter_map(|output| output["text"].as_str()).collect()
 }

@@ -1,0 +1,121 @@
+//! A notebook cannot tell a forked kernel from a spawned one, nor one forked kernel from another's memory.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::*;
+
+/// What a notebook can see of its kernel: name → value, as JSON.
+const PROBE: &str = r#"
+import asyncio, builtins, gc, io, json, multiprocessing, os, random, resource, signal, subprocess, sys, threading, traceback, uuid
+seen = {}
+seen["threads"] = [t.name.split("-")[0] + str(t.daemon) for t in threading.enumerate()]
+seen["thread_count"] = len(os.listdir("/proc/self/task"))
+seen["files"] = sorted(os.readlink(f"/proc/self/fd/{f}").split(":")[0].replace(str(os.getpid()), "") for f in os.listdir("/proc/self/fd")
+                       if os.path.lexists(f"/proc/self/fd/{f}"))
+seen["argv"] = sys.argv
+seen["orig_argv"] = [a for a in sys.orig_argv if "c.json" not in a]
+seen["path"] = sys.path
+seen["flags"] = str(sys.flags)
+seen["environ"] = {k: v for k, v in os.environ.items() if k != "NBHOOK_RUN"}
+seen["system_environ_run"] = ("NBHOOK_RUN=" + os.environ["NBHOOK_RUN"]) in open("/proc/self/environ").read()
+seen["cwd"] = os.getcwd() == os.environ["WORKDIR"] and str(_dh[0]) == os.getcwd() == get_ipython().starting_dir
+seen["umask"] = os.umask(0); os.umask(seen["umask"])
+seen["limits"] = {n: resource.getrlimit(getattr(resource, n)) for n in dir(resource) if n.startswith("RLIMIT_")}
+seen["signals"] = {s.name: str(signal.getsignal(s)).split(" at ")[0] for s in signal.Signals}
+seen["masked"] = [l for l in open("/proc/self/status").read().splitlines() if l.startswith(("SigBlk", "SigIgn", "SigCgt"))]
+seen["session"] = os.getsid(0) == os.getpid() == os.getpgid(0)
+seen["stdio"] = [type(s).__name__ for s in (sys.stdin, sys.stdout, sys.stderr, sys.__stdin__, sys.__stdout__, sys.__stderr__)]
+seen["stdio_files"] = [s.fileno() for s in (sys.__stdin__, sys.__stdout__, sys.__stderr__)]
+seen["encoding"] = [sys.__stdout__.encoding, sys.__stdout__.errors, sys.__stdout__.line_buffering, sys.getfilesystemencoding()]
+seen["stdin"] = os.readlink("/proc/self/fd/0")
+seen["main"] = [__name__, str(type(sys.modules["__main__"])), sorted(vars(sys.modules["__main__"]))]
+seen["gc"] = [gc.isenabled(), gc.get_threshold()]
+seen["hooks"] = [sys.excepthook.__name__, type(sys.displayhook).__name__, sys.getrecursionlimit(), sys.getswitchinterval()]
+seen["tmp"] = __import__("tempfile").gettempdir()
+seen["backend"] = os.environ["MPLBACKEND"]
+seen["builtins"] = sorted(vars(builtins))
+seen["warnings"] = [str(f[:3]) for f in __import__("warnings").filters]
+seen["loop"] = asyncio.get_running_loop().is_running()
+await asyncio.sleep(0)
+try:
+    asyncio.run(asyncio.sleep(0))
+except RuntimeError as error:
+    seen["asyncio_run"] = str(error)
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    seen["fork_pool"] = pool.map(abs, [-1, -2])
+with multiprocessing.get_context("spawn").Pool(2) as pool:
+    seen["spawn_pool"] = pool.map(abs, [-1, -2])
+seen["subprocess"] = subprocess.run([sys.executable, "-c", "import sys; print(sys.path[1:])"], capture_output=True, text=True).stdout
+shell = !echo from the shell
+seen["shell"] = list(shell)
+try:
+    input("?")
+except Exception as error:
+    seen["input"] = type(error).__name__
+seen["exit"] = type(exit).__name__
+seen["pip"] = get_ipython().run_line_magic("pip", "--version")
+%matplotlib inline
+import matplotlib.pyplot as plt
+seen["matplotlib"] = plt.get_backend()
+plt.plot([1]); plt.show()
+print(json.dumps(seen, default=str))
+"#;
+
+#[tokio::test]
+async fn a_notebook_sees_no_difference() {
+    let look = async |executor: &dyn Executor| -> BTreeMap<String, Value> {
+        let mut notebook = Notebook::new(&["1", PROBE]);
+        notebook.job.limits.memory_bytes = Some(8 << 30);
+        notebook.job.env = ["EXTRA", "PATH_EXTRA", "TERM"].map(|name| (name.to_owned(), "given".to_owned())).to_vec();
+        notebook.job.env.push(("WORKDIR".to_owned(), notebook.dir.path().to_str().unwrap().to_owned()));
+        notebook.job.env.push(("TMPDIR".to_owned(), "/var/tmp".to_owned()));
+        let execution = executor.execute(notebook.job).await.unwrap();
+        assert_eq!(execution.outcome, Outcome::Succeeded, "{:?}", execution.cells);
+        assert!(execution.cells[1].outputs.iter().any(|output| output["data"]["image/png"].is_string()), "no plot");
+        let printed = stream(&execution.cells[1], "stdout");
+        let mut seen: BTreeMap<String, Value> = serde_json::from_str(printed.lines().last().unwrap()).unwrap();
+        assert!(printed.contains("pip "), "{printed}");
+        seen.get_mut("environ").unwrap().as_object_mut().unwrap().remove("WORKDIR");
+        seen
+    };
+    let spawned = look(&SpawnExecutor::new(Arc::new(SystemClock))).await;
+    for pool in [0, 1] {
+        let forked = look(&ready(pool).await).await;
+        let differ = |(name, value): &(&String, &Value)| forked[*name] != **value;
+        let different: Vec<_> =
+            spawned.iter().filter(differ).map(|(name, value)| (name, value, &forked[name])).collect();
+        assert!(different.is_empty(), "with {pool} waiting: {different:#?}");
+    }
+}
+
+#[tokio::test]
+async fn tracebacks_look_the_same() {
+    let source = "def broken():\n    return 1 / 0\nbroken()";
+    let traceback =
+        async |executor: &dyn Executor| match executor.execute(Notebook::new(&[source]).job).await.unwrap().outcome {
+            Outcome::CellError { traceback, .. } => traceback,
+            other => panic!("{other:?}"),
+        };
+    let spawned = traceback(&SpawnExecutor::new(Arc::new(SystemClock))).await;
+    assert_eq!(traceback(&ready(0).await).await, spawned);
+}
+
+#[tokio::test]
+async fn nothing_is_shared_between_two_runs() {
+    let source = "import os, random, uuid, secrets, tempfile, numpy, multiprocessing\n\
+                  print(os.getpid(), random.random(), uuid.uuid4(), secrets.token_hex(), numpy.random.rand(), \
+                  next(tempfile._get_candidate_names()), multiprocessing.current_process().authkey.hex(), get_ipython().kernel.ident, \
+                  get_ipython().kernel.session.session)";
+    let executor = ready(2).await;
+    let mut lines = Vec::new();
+    for _ in 0..3 {
+        let execution = executor.execute(Notebook::new(&[source]).job).await.unwrap();
+        lines.push(stream(&execution.cells[0], "stdout"));
+    }
+    let words: Vec<Vec<&str>> = lines.iter().map(|line| line.split_whitespace().collect()).collect();
+    for i in 0..words[0].len() {
+        assert!(words[0][i] != words[1][i] && words[1][i] != words[2][i] && words[0][i] != words[2][i], "{words:?}");
+    }
+}
