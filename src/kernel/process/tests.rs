@@ -119,7 +119,9 @@ async fn the_child_sees_no_setting_of_the_server_and_no_foreign_file() {
 pub(in crate::kernel) fn rerun(test: &str, mark: &str) -> (bool, String) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let program = std::env::current_exe().unwrap();
-    let test = command(program).args(["--ignored", "--exact", test]).envs([(mark, "1")]);
+    // What begins with `NBHOOK_` is taken from children.
+    let python = std::env::var_os("NBHOOK_TEST_PYTHON").map(|python| ("NBHOOK_TEST_PYTHON", python));
+    let test = command(program).args(["--ignored", "--exact", test]).envs([(mark, "1")]).envs(python);
     let output = runtime.block_on(run_to_end(test, b"", Duration::from_mins(5), 1 << 20)).unwrap();
     let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     (output.status.success() && printed.contains("1 passed"), printed)
