@@ -155,6 +155,11 @@ impl Notebook {
         self.0["metadata"]["language_info"] = Value::Object(info);
     }
 
+    /// Sets `metadata.widgets`: what is needed to show the notebook's widgets as they were.
+    pub fn set_widgets(&mut self, widgets: Value) {
+        self.0["metadata"]["widgets"] = widgets;
+    }
+
     /// Replaces the source of a cell; an index out of range is left alone.
     pub fn set_cell_source(&mut self, index: usize, source: &str) {
         if let Some(cell) = self.cells_mut().get_mut(index) {

@@ -47,6 +47,9 @@ impl Ending {
         if let Some(info) = execution.language_info {
             notebook.set_language_info(info);
         }
+        if let Some(widgets) = execution.widgets {
+            notebook.set_widgets(widgets);
+        }
         let error = run_error(execution.outcome, |index| match injected {
             Some(injected) => injected.original_index(index),
             None => Some(index),
