@@ -6,6 +6,7 @@ ipykernel's configuration. What makes a kernel is done in each child: sockets, t
 """
 
 import ctypes
+import fcntl
 import gc
 import importlib
 import json
@@ -190,7 +191,10 @@ def _rehearse(app):
 def _play_kernel(app):
     folder = tempfile.mkdtemp(prefix="nbhook-rehearsal-")
     try:
-        app.connection_file = os.path.join(folder, "c.json")
+        # As long as this is locked, the folder is in use; if we are killed, the next server removes it (kernel/connection.rs).
+        in_use = open(os.path.join(folder, "c.json"), "w")
+        fcntl.flock(in_use, fcntl.LOCK_EX)
+        app.connection_file = os.path.join(folder, "kernel.json")
         app.transport, app.ip = "ipc", os.path.join(folder, "k")
         app.initialize([])
         app.finish_initialization()
