@@ -240,6 +240,11 @@ impl TestApp {
         found
     }
 
+    /// Waits until nothing is left to do of the runs that were answered.
+    pub(crate) async fn quiet(&self) {
+        eventually("no run is in progress", async || self.app().service().runs_in_progress() == 0).await;
+    }
+
     /// What is in the server's scratch folder; nothing, when nothing is going on.
     pub(crate) fn scratch(&self) -> Vec<PathBuf> {
         let folder = self.data.path().join(".nbhook/scratch");

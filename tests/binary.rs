@@ -199,12 +199,12 @@ pub(crate) fn meeting_places(server: u32) -> Vec<PathBuf> {
     paths.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(&prefix)).collect()
 }
 
-/// Every file below a folder.
+/// Every file below a folder, except what vanishes meanwhile.
 pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_dir() {
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let Ok(entry) = entry else { continue };
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             found.extend(files(&entry.path()));
         } else {
             found.push(entry.path());

@@ -44,6 +44,7 @@ async fn fifty_calls_at_once_get_each_its_own_file() {
     distinct.sort();
     distinct.dedup();
     assert_eq!(distinct.len(), 50);
+    app.quiet().await;
     assert!(app.scratch().is_empty());
 }
 
@@ -70,6 +71,7 @@ async fn runs_do_not_see_one_anothers_files() {
         folders.push(answer[2].as_str().unwrap().to_owned());
     }
     assert_ne!(folders[0], folders[1]);
+    app.quiet().await;
     assert!(folders.iter().all(|folder| !std::path::Path::new(folder).exists()), "removed with the run");
 }
 

@@ -23,7 +23,8 @@ fn started(file: &Path) {
 
 /// What must hold of a data folder after any end of its server, once the next one has started.
 fn nothing_is_half_written(data: &Path) {
-    assert_eq!(count(data.join(".nbhook/scratch")), 0);
+    let scratch = data.join(".nbhook/scratch");
+    eventually("the scratch folder is empty", || (count(&scratch) == 0).then_some(()));
     for file in files(data) {
         let name = file.file_name().unwrap().to_str().unwrap();
         if file.extension().is_some_and(|extension| extension == "ipynb") {

@@ -58,6 +58,7 @@ async fn a_notebook_with_dependencies_is_kept_as_sent_and_runs_beside_them() {
     assert_eq!((&second["id"], &second["url"]), (&first["id"], &first["url"]));
     assert!(text(&second["histo"]) > text(&first["histo"]));
     assert_eq!(app.call(&second, &[]).await.status(), 500, "its csv file was not deployed again");
+    app.quiet().await;
     assert_eq!(app.scratch(), Vec::<std::path::PathBuf>::new());
 }
 

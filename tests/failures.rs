@@ -95,6 +95,7 @@ async fn a_timeout_ends_all_processes_of_the_run() {
         let output = app.get(&format!("/v1/runs/{run}/output")).await;
         assert!(output["cells"].to_string().contains("looking for the root"), "what it wrote before is kept");
     }
+    app.quiet().await;
     assert!(app.scratch().is_empty());
 }
 
@@ -143,6 +144,7 @@ async fn memory_and_output_are_bounded() {
         let response = app.call(hook, query).await;
         let run = run_of(&response);
         let told = problem(response, 500).await;
+        app.quiet().await;
         assert_eq!(processes(&run), Vec::<String>::new());
         assert_eq!(
             record(&app, &run).await["error"]["kind"],
@@ -243,6 +245,7 @@ async fn who_finds_the_queue_full_may_come_again() {
     ok(app.call(&other, &[]).await).await;
     write(&folder.path().join("go"), b"");
     ok(first.await.unwrap().unwrap()).await;
+    app.quiet().await;
     ok(call().await.unwrap().unwrap()).await;
 }
 

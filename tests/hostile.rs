@@ -10,7 +10,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::app::{notebook, ok, problem, url};
-use crate::binary::{Server, eventually, files, resident};
+use crate::binary::{Server, count, eventually, files, resident};
 
 const SETTINGS: [(&str, &str); 4] = [
     ("NBHOOK_BODY_LIMIT", "2000000"),
@@ -154,7 +154,8 @@ async fn odd_requests_are_answered_or_refused_and_do_no_harm() {
     let expects = request(&post, "Expect: 100-continue\r\nContent-Length: 1\r\n", b"a");
     let answer = exchange(&server, &expects, 2);
     assert!(answer.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK"), "{answer}");
-    assert_eq!(std::fs::read_dir(data.path().join(".nbhook/scratch")).unwrap().count(), 0);
+    let scratch = data.path().join(".nbhook/scratch");
+    eventually("the scratch folder is empty", || (count(&scratch) == 0).then_some(()));
     is_well(&server).await;
 }
 

@@ -168,6 +168,7 @@ async fn without_an_smtp_server_mails_become_files() {
     let app = TestApp::start().await;
     let hook = app.deploy("down.ipynb", &notebook(&[FAILS]), json!({"notif_down": ["ann@example.org"]})).await;
     let run = run_of(&app.call(&hook, &[]).await);
+    app.quiet().await;
     app.app().service().send_notices().await.unwrap();
     let mails = files(&app.data.path().join(".nbhook/mail"));
     assert_eq!(mails.len(), 1, "{mails:?}");
@@ -184,6 +185,7 @@ async fn a_burst_of_failures_is_one_mail_now_and_one_in_five_minutes() {
     let hook = app.deploy("down.ipynb", &notebook(&[FAILS]), json!({"notif_down": ["old@example.org"]})).await;
     let other = app.deploy("other.ipynb", &notebook(&[FAILS]), json!({"notif_down": ["other@example.org"]})).await;
     problem(app.call(&hook, &[]).await, 500).await;
+    app.quiet().await;
     service.send_notices().await.unwrap();
     assert_eq!(smtp.taken(1)[0]["envelope_to"], json!(["old@example.org"]));
 
@@ -192,6 +194,7 @@ async fn a_burst_of_failures_is_one_mail_now_and_one_in_five_minutes() {
         for call in calls {
             problem(call.await.unwrap().unwrap(), 500).await;
         }
+        app.quiet().await;
     };
     burst(10).await;
     let change = json!({"params": {"notif_down": ["new@example.org"]}});
@@ -204,6 +207,7 @@ async fn a_burst_of_failures_is_one_mail_now_and_one_in_five_minutes() {
     .await;
     burst(9).await;
     problem(app.call(&other, &[]).await, 500).await; // another hook's mails are its own
+    app.quiet().await;
     clock.advance(TimeDelta::seconds(299));
     let due = service.send_notices().await.unwrap().unwrap();
     assert_eq!(due, noon() + TimeDelta::minutes(5));
@@ -220,6 +224,7 @@ async fn a_burst_of_failures_is_one_mail_now_and_one_in_five_minutes() {
     clock.advance(TimeDelta::hours(1));
     assert_eq!(service.send_notices().await.unwrap(), None);
     problem(app.call(&hook, &[]).await, 500).await;
+    app.quiet().await;
     service.send_notices().await.unwrap();
     assert_eq!(header(&smtp.taken(4)[3], "Subject"), "down.ipynb failed in cell 1: <script>alert(1)</script>");
 }
@@ -232,6 +237,7 @@ async fn a_mail_waits_for_an_smtp_server_that_is_away_and_for_the_next_server() 
     let deploy = async |name: &str| app.deploy(name, &notebook(&["1"]), json!({"notif_up": ["up@example.org"]})).await;
     let (first, second) = (deploy("first.ipynb").await, deploy("second.ipynb").await);
     ok(app.call(&first, &[]).await).await;
+    app.quiet().await;
     let again = service.send_notices().await.unwrap().expect("it is tried again");
     assert!(again > clock.now() && again < clock.now() + TimeDelta::minutes(1), "{again}");
     {
@@ -244,6 +250,7 @@ async fn a_mail_waits_for_an_smtp_server_that_is_away_and_for_the_next_server() 
     }
     // Away again, and so is nbhook.
     ok(app.call(&second, &[]).await).await;
+    app.quiet().await;
     assert!(service.send_notices().await.unwrap().is_some());
     drop(service);
     let data = app.stop().await;

@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::app::{notebook, ok, problem, python, url};
+use crate::app::{eventually, notebook, ok, problem, python, url};
 use crate::binary::{Server, finished, nbhook};
 
 /// The samples of Prometheus' text format, by what stands before the value. Every line must be one or a comment.
@@ -54,6 +54,7 @@ async fn health_metrics_and_logs_tell_of_runs_and_never_of_tokens() {
     let wrong = server.http.get(format!("{}/v1/users/me", server.url)).bearer_auth("hunter2hunter2hunter2");
     problem(wrong.send().await.unwrap(), 401).await;
 
+    eventually("no run is in progress", async || metrics(&server).await["nbhook_runs_in_progress"].abs() < 0.1).await;
     let after = metrics(&server).await;
     let moved = |name: &str| after.get(name).unwrap_or(&0.0) - before.get(name).unwrap_or(&0.0);
     assert!((moved("nbhook_runs_total{state=\"succeeded\"}") - 2.0).abs() < 0.1, "{after:?}");

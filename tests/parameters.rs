@@ -152,6 +152,7 @@ async fn what_cannot_be_passed_is_refused_before_a_run() {
     }
     let runs = app.get(&format!("/v1/runs?hook={}", hook["id"].as_str().unwrap())).await;
     assert_eq!(runs["items"], json!([]));
+    app.quiet().await;
     assert!(app.scratch().is_empty(), "{:?}", app.scratch());
     // The largest that goes.
     ok(pass(&app, &hook, (Method::POST, "", JSON, &deep(60))).await).await;
@@ -201,6 +202,7 @@ async fn uploaded_files_arrive_whole_and_stay_in_the_runs_directory() {
         assert_eq!(answer[name], expected[name], "{name}");
     }
     assert_eq!(keys(&answer), keys(&expected));
+    app.quiet().await;
     assert!(app.scratch().is_empty(), "uploads go with the run");
     for name in ["..", "a\0b", ""] {
         let (media_type, body) = form(&[("data", Some(name), b"x")]);

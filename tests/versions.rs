@@ -193,6 +193,7 @@ async fn a_deleted_hook_is_gone_at_once_and_its_path_is_free() {
     let (second, _) = deploy(&app, "second").await;
     assert_ne!(url(&second), url(&first));
     assert_eq!(said(&app, url(&second)).await, "second");
+    app.quiet().await;
     let now = app.kept();
     assert!(kept.iter().all(|(name, content)| now.get(name) == Some(content)), "what was kept was overwritten");
     assert_eq!(now.len(), 4, "{:?}", now.keys());
@@ -229,6 +230,7 @@ async fn a_hook_deleted_during_its_run_still_answers_and_leaves_nothing() {
     let run = answer.headers()["x-nbhook-run"].to_str().unwrap().to_owned();
     assert_eq!((answer.status(), answer.text().await.unwrap().as_str()), (StatusCode::OK, "answered"));
     assert_eq!(app.get(&format!("/v1/runs/{run}")).await["state"], "succeeded");
+    app.quiet().await;
     problem(app.api(Method::GET, &format!("/v1/runs/{run}/output")).send().await.unwrap(), 404).await;
     assert_eq!(app.kept(), kept);
     assert_eq!(app.get(&format!("/v1/hooks/{}/outputs", text(&new["id"]))).await["items"], json!([]));

@@ -1,4 +1,4 @@
-//! A kernel that answers, however it was started: running a job in it and ending it.
+//! A kernel that answers, however it was started: running a job in it, and ending it.
 
 use std::time::Duration;
 
@@ -8,9 +8,10 @@ use tokio::time::timeout;
 use super::connection::Connection;
 use super::memory::OomKills;
 use super::process::{Exit, Process};
+use super::run::{self, Ran};
 use super::session::Session;
 use super::tail::Tail;
-use super::{Execution, InterruptMode, Job, Outcome, StartError, run};
+use super::{Execution, InterruptMode, Job, Outcome, StartError};
 use crate::clock::SharedClock;
 
 /// How long a kernel may take to end by itself, as Jupyter allows it.
@@ -61,15 +62,19 @@ impl Kernel {
         })
     }
 
-    /// Runs a job, for which the kernel is otherwise ready, and ends the kernel.
-    pub(super) async fn run_to_the_end(mut self, job: &Job, clock: &SharedClock) -> Execution {
+    /// Runs a job, for which the kernel is otherwise ready.
+    pub(super) async fn run(mut self, job: &Job, clock: &SharedClock) -> (Execution, Leaving) {
         self.oom_kills = OomKills::now();
         self.limited = job.limits.memory_bytes.is_some();
         self.interrupt = job.kernel.interrupt;
-        let mut execution = run::run(&mut self, job, clock).await;
-        execution.language_info = self.language_info.take();
-        self.end(&execution.outcome).await;
-        execution
+        tracing::debug!("the kernel has its job");
+        let Ran { cells, outcome, widgets } = run::run(&mut self, job, clock).await;
+        let language_info = self.language_info.take();
+        let by_itself = matches!(outcome, Outcome::Succeeded | Outcome::CellError { .. });
+        if !by_itself {
+            self.process.kill_group();
+        }
+        (Execution { cells, outcome, widgets, language_info }, Leaving { kernel: self, by_itself })
     }
 
     /// Asks the kernel to leave the running cell.
@@ -95,22 +100,39 @@ impl Kernel {
         }
         Outcome::KernelDied { cell, reason: exit.to_string() }
     }
+}
 
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Kernel").field(&self.process.id()).finish()
+    }
+}
+
+/// A kernel that has run its cells and is still there. Dropping it kills it.
+#[derive(Debug)]
+pub struct Leaving {
+    kernel: Kernel,
+    /// Whether it may end by itself; else it is being killed.
+    by_itself: bool,
+}
+
+impl Leaving {
     /// Ends the kernel and everything it started.
     ///
     /// A kernel whose cells have run is asked to end, as nbclient does it: at its exit Python writes out what files left open
-    /// still hold, joins threads and runs exit functions, and a notebook that answers with such a file would otherwise
-    /// answer with half of it. That costs some 50 ms with our launcher. Any other kernel is killed.
-    async fn end(&mut self, outcome: &Outcome) {
-        if matches!(outcome, Outcome::Succeeded | Outcome::CellError { .. }) {
-            match self.session.shutdown().await {
-                Ok(()) => _ = timeout(SHUTDOWN_GRACE, self.process.wait()).await,
+    /// still hold, joins threads and runs exit functions, and whoever reads such a file earlier may read half of it. That
+    /// costs some 20 ms. Any other kernel is killed.
+    pub async fn end(self) {
+        let Self { mut kernel, by_itself } = self;
+        if by_itself {
+            match kernel.session.shutdown().await {
+                Ok(()) => _ = timeout(SHUTDOWN_GRACE, kernel.process.wait()).await,
                 Err(error) => tracing::debug!(%error, "failed to ask a kernel to end"),
             }
         }
-        self.process.kill_group();
-        if timeout(KILL_GRACE, self.process.wait()).await.is_err() {
-            tracing::error!(pid = self.process.id(), "a killed kernel is still there");
+        kernel.process.kill_group();
+        if timeout(KILL_GRACE, kernel.process.wait()).await.is_err() {
+            tracing::error!(pid = kernel.process.id(), "a killed kernel is still there");
         }
     }
 }

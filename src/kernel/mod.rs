@@ -2,8 +2,8 @@
 //!
 //! An [`Executor`] takes a [`Job`] (what to run, where, within which limits) and gives an [`Execution`] (what came of every
 //! cell and how it ended). It knows processes, sockets and the Jupyter messaging protocol; it knows nothing of hooks, HTTP,
-//! the store or what the outputs mean. Whatever it starts it ends: when `execute` returns or is dropped, no process of the
-//! job is left.
+//! the store or what the outputs mean. Whatever it starts it ends: when `execute` is dropped, or the kernel it gives
+//! has ended or is dropped, no process of the job is left.
 
 mod collect;
 mod connection;
@@ -36,18 +36,30 @@ use crate::model::RunId;
 pub use connection::remove_leftovers;
 pub use forkserver::ForkExecutor;
 pub use kernelspec::{KernelspecError, Kernelspecs, python_kernel};
+pub use live::Leaving;
 pub use spawn::SpawnExecutor;
 
 /// Runs notebooks, each in a fresh kernel of its own.
 #[async_trait]
 pub trait Executor: Send + Sync {
-    /// Starts a kernel, runs the job's cells in order until one fails, and ends the kernel.
+    /// Starts a kernel, runs the job's cells in order until one fails, and gives the kernel, which is still there: ending it
+    /// takes time that not every answer has to wait for ([`Leaving::end`]).
     ///
-    /// Dropping the future kills the kernel's process group.
+    /// Dropping the future or the kernel kills the kernel's process group.
     ///
     /// # Errors
     /// Only when no kernel could be started; everything after that is an [`Execution`] with its [`Outcome`].
-    async fn execute(&self, job: Job) -> Result<Execution, StartError>;
+    async fn execute(&self, job: Job) -> Result<(Execution, Leaving), StartError>;
+
+    /// The same, and ends the kernel.
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
+    async fn complete(&self, job: Job) -> Result<Execution, StartError> {
+        let (execution, kernel) = self.execute(job).await?;
+        kernel.end().await;
+        Ok(execution)
+    }
 }
 
 /// One run, as a kernel sees it.

@@ -11,7 +11,7 @@ use super::collect::Collector;
 use super::live::Kernel;
 use super::process::Exit;
 use super::session::{Event, Exchange};
-use super::{CodeCell, ExecutedCell, Execution, Job, Outcome};
+use super::{CodeCell, ExecutedCell, Job, Outcome};
 use crate::clock::SharedClock;
 
 /// How long an interrupted kernel may take to say where it was. An idle Python kernel needs some 20 ms; the caller of a run
@@ -28,8 +28,15 @@ enum Stop {
     Broken(String),
 }
 
+/// What came of the cells, as in [`super::Execution`].
+pub(super) struct Ran {
+    pub(super) cells: Vec<ExecutedCell>,
+    pub(super) outcome: Outcome,
+    pub(super) widgets: Option<Value>,
+}
+
 /// Runs the job's cells in order. Blank cells are passed over, as nbclient does.
-pub(super) async fn run(kernel: &mut Kernel, job: &Job, clock: &SharedClock) -> Execution {
+pub(super) async fn run(kernel: &mut Kernel, job: &Job, clock: &SharedClock) -> Ran {
     let mut run = Run { kernel, collector: Collector::default(), wall: Box::pin(sleep(job.limits.wall)) };
     let mut times: Vec<(usize, DateTime<Utc>, Option<DateTime<Utc>>)> = Vec::new();
     let mut outcome = Outcome::Succeeded;
@@ -58,7 +65,7 @@ pub(super) async fn run(kernel: &mut Kernel, job: &Job, clock: &SharedClock) -> 
         started_at,
         finished_at,
     });
-    Execution { cells: cells.collect(), outcome, widgets, language_info: None }
+    Ran { cells: cells.collect(), outcome, widgets }
 }
 
 struct Run<'a> {
@@ -93,6 +100,7 @@ impl Run<'_> {
             self.take(event, &mut exchange).await?;
         }
         self.collector.end_cell();
+        tracing::debug!(cell = cell.index, "the cell has run");
         Ok(exchange.reply.unwrap_or_default())
     }
 

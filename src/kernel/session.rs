@@ -144,6 +144,30 @@ impl Session {
         }
     }
 
+    /// Lets the kernel execute a cell of no consequence, once, so that what its first cell costs is paid.
+    pub(super) async fn warm_up(&mut self) -> Result<(), SessionError> {
+        let request = json!({
+            "code": "pass",
+            "silent": true,
+            "store_history": false,
+            "user_expressions": {},
+            "allow_stdin": false,
+            "stop_on_error": true,
+        });
+        let mut exchange = self.ask("execute_request", &request).await?;
+        while !exchange.is_over() {
+            match self.event().await {
+                Event::Reply(reply) => exchange.replied(reply),
+                Event::Published(message) => _ = exchange.owns(&message),
+                Event::Broken(reason) => return Err(SessionError::Broken(reason)),
+                Event::OutputTooLarge | Event::Closed => {
+                    return Err(SessionError::Broken("the kernel closed its channels".to_owned()));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Asks the kernel to execute a cell. `stop_on_error` as nbclient sets it.
     pub(super) async fn execute(&mut self, code: &str, stop_on_error: bool) -> Result<Exchange, SessionError> {
         let request = json!({

@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::live::Kernel;
 use super::process::{Process, command};
 use super::tail::Tail;
-use super::{Execution, Executor, Job, KernelCommand, StartError};
+use super::{Execution, Executor, Job, KernelCommand, Leaving, StartError};
 use crate::clock::SharedClock;
 
 /// Runs every job in a kernel process of its own.
@@ -26,11 +26,11 @@ impl SpawnExecutor {
 
 #[async_trait]
 impl Executor for SpawnExecutor {
-    async fn execute(&self, job: Job) -> Result<Execution, StartError> {
+    async fn execute(&self, job: Job) -> Result<(Execution, Leaving), StartError> {
         let connection = Connection::create(self.clock.clone())?;
         let (process, tail) = spawn(&job, &connection).await?;
         let kernel = Kernel::meet(process, tail, connection, job.limits.output_bytes, job.limits.start).await?;
-        Ok(kernel.run_to_the_end(&job, &self.clock).await)
+        Ok(kernel.run(&job, &self.clock).await)
     }
 }
 

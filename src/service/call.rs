@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
@@ -13,11 +14,12 @@ use super::ending::{self, Ending};
 use super::reply::{Reply, ReplyBody};
 use super::request::{self, Call};
 use super::{Error, RETRY_AFTER, Result, Service, on_disk};
-use crate::kernel::{CodeCell, Execution, Job, KernelCommand, Limits};
+use crate::kernel::{CodeCell, Execution, Job, KernelCommand, Leaving, Limits};
 use crate::model::{ErrorKind, Histo, Hook, HookToken, RunError, RunId, Trigger, Version, Workdir};
 use crate::notebook::{self, Injected, Language, Notebook};
 use crate::response::Accept;
 use crate::service::admission::{Slot, Ticket};
+use crate::service::unsaved::Saving;
 use crate::store::{NewRun, Scratch};
 
 /// A hook that was asked for by its token, with a place in its queue.
@@ -43,6 +45,17 @@ struct Prepared {
     cells: Vec<CodeCell>,
     accept: Accept,
     for_owner: bool,
+}
+
+/// A run whose caller has the answer.
+struct Answered {
+    run: Prepared,
+    ending: Ending,
+    /// Unless the answer had to wait for its end.
+    kernel: Option<Leaving>,
+    saving: Saving,
+    /// Held until the kernel has ended, because the next run of a shared directory may not be there together with it.
+    slot: Option<Slot>,
 }
 
 impl Service {
@@ -76,11 +89,26 @@ impl Service {
     pub async fn call(self: &Arc<Self>, target: Target, call: Call) -> Result<Reply> {
         let run = RunId::new();
         let span = tracing::info_span!("run", run = %run, hook = %target.hook.id);
-        let task = self.clone().carry_out(run, target, call).instrument(span);
-        self.runs.spawn_on(task, &self.runtime).await?
+        let (answer, answered) = oneshot::channel();
+        self.runs.spawn_on(self.clone().carry_out(run, target, call, answer).instrument(span), &self.runtime);
+        answered.await.map_err(|_| Error::Internal("the run's task ended without an answer".to_owned()))?
     }
 
-    async fn carry_out(self: Arc<Self>, id: RunId, target: Target, call: Call) -> Result<Reply> {
+    /// Answers as soon as it can; what is left to do then, nobody waits for.
+    async fn carry_out(self: Arc<Self>, id: RunId, target: Target, call: Call, answer: oneshot::Sender<Result<Reply>>) {
+        tracing::debug!("the call is here");
+        let (reply, rest) = match self.run(id, target, call).await {
+            Ok((reply, rest)) => (Ok(reply), Some(rest)),
+            Err(error) => (Err(error), None),
+        };
+        // Nobody takes it if the caller has hung up.
+        let _ = answer.send(reply);
+        if let Some(rest) = rest {
+            self.clear_up(rest).await;
+        }
+    }
+
+    async fn run(&self, id: RunId, target: Target, call: Call) -> Result<(Reply, Answered)> {
         let Target { hook, version, ticket } = target;
         let method = call.method.clone();
         let mut prepared = self.prepare(id, hook, &version, call).await?;
@@ -94,20 +122,21 @@ impl Service {
             cells_total: prepared.cells.len(),
             now: self.clock.now(),
         };
+        tracing::debug!("the call is prepared");
         prepared.histo = self.db.create_run(new).await?;
+        tracing::debug!("the run is on record");
         let (executed, slot) = match self.turn(&prepared, ticket).await {
             Ok(slot) => (self.execute(&mut prepared).await, Some(slot)),
             Err(error) => (Err(error), None),
         };
-        self.conclude(prepared, executed, slot).await
+        Ok(self.conclude(prepared, executed, slot).await)
     }
 
     /// Everything that can be refused, before a run is on record.
     async fn prepare(&self, id: RunId, hook: Hook, version: &Version, call: Call) -> Result<Prepared> {
-        let (of, histo) = (hook.clone(), version.histo.clone());
+        let (of, histo, notebooks) = (hook.clone(), version.histo.clone(), Arc::clone(&self.notebooks));
         let (notebook, scratch, workdir) = on_disk(&self.files, move |files| {
-            // Deleted or cleared since the caller asked for it?
-            let notebook = files.notebook(&of, &histo)?.ok_or(Error::NotFound("version"))?;
+            let notebook = notebooks.get(files, &of, &histo)?;
             let scratch = files.scratch()?;
             let workdir = match of.params.workdir {
                 Workdir::Persistent => files.persistent_workdir(&of)?,
@@ -116,7 +145,7 @@ impl Service {
             if of.params.workdir == Workdir::Scratch {
                 files.copy_dependencies(&of, &histo, &workdir)?;
             }
-            Ok::<_, Error>((Notebook::parse(&notebook)?, scratch, workdir))
+            Ok::<_, Error>((notebook, scratch, workdir))
         })
         .await?;
         let kernel =
@@ -126,9 +155,8 @@ impl Service {
         let (folder, sensitive) = (scratch.path().to_owned(), hook.params.sensitive.clone());
         let language = Language::from_name(&kernel.language);
         let injecting = move || {
-            let mut notebook = notebook;
+            let mut notebook = Notebook::clone(&notebook);
             let parameters = request::parameters(call, &folder)?;
-            notebook.strip_outputs();
             let injected = notebook::inject(&mut notebook, language, &parameters, &sensitive)?;
             Ok::<_, Error>((notebook, injected))
         };
@@ -164,10 +192,6 @@ impl Service {
         let Ok(Ok(slot)) = turn else {
             return Err(RunError::new(ErrorKind::Timeout, "no kernel became free within the hook's timeout"));
         };
-        if let Err(error) = self.db.start_run(run.id, self.clock.now()).await {
-            tracing::error!(%error, "cannot record the start of the run");
-            return Err(internal("the run could not be recorded"));
-        }
         if run.hook.params.workdir == Workdir::Persistent {
             // Not before: another run may have been in there until now.
             let (hook, histo, workdir) = (run.hook.clone(), run.version.clone(), run.workdir.clone());
@@ -181,10 +205,19 @@ impl Service {
     }
 
     /// Runs the cells.
-    async fn execute(&self, run: &mut Prepared) -> Result<Execution, RunError> {
+    async fn execute(&self, run: &mut Prepared) -> Result<(Execution, Leaving), RunError> {
         let job = self.job(run);
+        let work = async {
+            // The run is on record already; that it has started need not be before it does.
+            let (executed, recorded) =
+                tokio::join!(self.executor.execute(job), self.db.start_run(run.id, self.clock.now()));
+            if let Err(error) = recorded {
+                tracing::error!(%error, "cannot record the start of the run");
+            }
+            executed
+        };
         let executed = tokio::select! {
-            executed = self.executor.execute(job) => executed,
+            executed = work => executed,
             // Dropping the execution kills its kernel.
             () = self.interrupt.cancelled() => {
                 return Err(RunError::new(ErrorKind::Interrupted, "the server was stopped before the run ended"));
@@ -218,29 +251,58 @@ impl Service {
         }
     }
 
-    /// Decides what came of the run, keeps it, and answers.
+    /// Decides what came of the run.
     async fn conclude(
         &self,
         mut run: Prepared,
-        executed: Result<Execution, RunError>,
+        executed: Result<(Execution, Leaving), RunError>,
         slot: Option<Slot>,
-    ) -> Result<Reply> {
+    ) -> (Reply, Answered) {
+        let (executed, mut kernel) = match executed {
+            Ok((execution, kernel)) => (Ok(execution), Some(kernel)),
+            Err(error) => (Err(error), None),
+        };
         let mut ending = Ending::of(&mut run.notebook, run.injected.as_ref(), executed, &run.accept);
         let secrets = run.injected.as_ref().map_or(&[][..], Injected::secrets);
         ending.mask(secrets);
         run.notebook.mask_outputs(secrets);
+        if ending.answers_with_a_file()
+            && let Some(kernel) = kernel.take()
+        {
+            self.end(kernel).await; // which writes what the file still lacks
+        }
         let mut body = self.body(&run, &mut ending).await;
-        drop(slot); // the answer is open: the next run of a shared directory may write there
-        self.keep(run.id, &run.hook, run.histo, run.notebook, ending).await;
-        on_disk(&self.files, move |_| run.scratch.close().map_err(Error::from)).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "cannot remove the run's directory");
-        });
         if let ReplyBody::Failed(error) = &mut body
             && !run.for_owner
         {
             error.traceback.clear();
         }
-        Ok(Reply { run: run.id, body })
+        let saving = self.unsaved.add(run.id);
+        tracing::debug!("the answer is ready");
+        (Reply { run: run.id, body }, Answered { run, ending, kernel, saving, slot })
+    }
+
+    /// Keeps what came of the run, ends its kernel, and gives its place to the next.
+    async fn clear_up(&self, answered: Answered) {
+        let Answered { run, ending, kernel, saving, slot } = answered;
+        self.keep(run.id, &run.hook, run.histo, run.notebook, ending).await;
+        drop(saving);
+        tracing::debug!("the output is saved");
+        if let Some(kernel) = kernel {
+            self.end(kernel).await;
+        }
+        on_disk(&self.files, move |_| run.scratch.close().map_err(Error::from)).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "cannot remove the run's directory");
+        });
+        drop(slot);
+    }
+
+    /// Lets a kernel end, but does not hold up the server's own end; dropped it is killed.
+    async fn end(&self, kernel: Leaving) {
+        tokio::select! {
+            () = kernel.end() => tracing::debug!("the kernel has ended"),
+            () = self.interrupt.cancelled() => {}
+        }
     }
 
     /// What the caller gets; a response that turns out not to be possible makes the run a failed one.

@@ -91,6 +91,10 @@ impl Ending {
         error.chain(&mut self.warnings).for_each(|text| mask(text, secrets));
     }
 
+    pub(super) fn answers_with_a_file(&self) -> bool {
+        self.answer.as_ref().is_some_and(|answer| matches!(answer.content, Content::File { .. }))
+    }
+
     pub(super) fn state(&self) -> RunState {
         self.error.as_ref().map_or(RunState::Succeeded, |error| error.kind.state())
     }

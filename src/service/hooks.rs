@@ -42,6 +42,7 @@ impl Service {
     /// Removes a hook. Its URL is unknown from then on; `all` also removes its versions and outputs from disk.
     pub async fn delete_hook(self: &Arc<Self>, caller: &Caller, id: HookId, all: bool) -> Result<()> {
         let hook = self.hook(caller, id).await?;
+        self.unsaved.settled().await; // so that outputs of answered runs are kept
         let service = self.clone();
         // A task of its own: a caller that hangs up in the middle leaves nothing half-done.
         let deleted = self.runtime.spawn(async move { service.remove(hook, all).await });
@@ -106,17 +107,20 @@ impl Service {
 
     pub async fn outputs(&self, caller: &Caller, id: HookId, page: Page) -> Result<Vec<ListedOutput>> {
         self.hook(caller, id).await?;
+        self.unsaved.settled().await;
         Ok(self.db.outputs(id, page).await?)
     }
 
     /// The executed notebook that a run left.
     pub async fn output(&self, caller: &Caller, id: HookId, histo: Histo) -> Result<Vec<u8>> {
         let hook = self.hook(caller, id).await?;
+        self.unsaved.settled().await;
         on_disk(&self.files, move |files| files.output(&hook, &histo)).await?.ok_or(Error::NotFound("output"))
     }
 
     pub async fn clear_outputs(&self, caller: &Caller, id: HookId, histo: Option<&Histo>) -> Result<Vec<Histo>> {
         let hook = self.hook(caller, id).await?;
+        self.unsaved.settled().await;
         let removed = self.db.clear_outputs(id, histo).await?;
         if removed.is_empty() && histo.is_some() {
             return Err(Error::NotFound("output"));
@@ -129,11 +133,13 @@ impl Service {
     /// Runs that the caller may see, newest first.
     pub async fn runs(&self, caller: &Caller, query: RunQuery, page: Page) -> Result<Vec<Run>> {
         let owner = self.scope(caller, "owner", None).await?;
+        self.unsaved.settled().await;
         let filter = RunFilter { owner, hook: query.hook, state: query.state, since: query.since };
         Ok(self.db.runs(&filter, page).await?)
     }
 
     pub async fn run_record(&self, caller: &Caller, id: RunId) -> Result<Run> {
+        self.unsaved.settled().await;
         let run = self.db.run(id).await?;
         run.filter(|run| caller.may_touch(run.owner)).ok_or(Error::NotFound("run"))
     }

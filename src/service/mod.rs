@@ -10,9 +10,11 @@ mod error;
 mod hooks;
 mod keep;
 mod kernels;
+mod notebooks;
 mod notices;
 mod reply;
 mod request;
+mod unsaved;
 mod users;
 
 use std::sync::Arc;
@@ -31,8 +33,10 @@ pub use error::{Error, Result};
 pub use hooks::RunQuery;
 pub use kernels::Kernels;
 use kernels::Wish;
+use notebooks::Notebooks;
 pub use reply::{Content as AnswerContent, Reply, ReplyBody};
 pub use request::{Body, Call, Upload};
+use unsaved::Unsaved;
 pub use users::IssuedToken;
 
 use crate::clock::SharedClock;
@@ -78,7 +82,9 @@ pub struct Service {
     templates: Templates,
     runtime: Handle,
     admission: Arc<Admission>,
+    notebooks: Arc<Notebooks>,
     runs: TaskTracker,
+    unsaved: Unsaved,
     draining: AtomicBool,
     interrupt: CancellationToken,
     notices: Notify,
@@ -111,7 +117,9 @@ impl Service {
             mailer: parts.mailer,
             templates: parts.templates,
             runtime: parts.runtime,
+            notebooks: Arc::default(),
             runs: TaskTracker::new(),
+            unsaved: Unsaved::default(),
             draining: AtomicBool::new(false),
             interrupt: CancellationToken::new(),
             notices: Notify::new(),

@@ -34,6 +34,13 @@ pub struct Files {
     data: PathBuf,
 }
 
+/// What tells one content of a file from another: its size in bytes and when it was changed last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileStamp {
+    pub size: u64,
+    pub modified: std::time::SystemTime,
+}
+
 /// A directory that is removed when this is dropped.
 pub type Scratch = TempDir;
 
@@ -122,6 +129,16 @@ impl Files {
     /// The notebook of a version, if it is (still) there.
     pub fn notebook(&self, hook: &Hook, histo: &Histo) -> Result<Option<Vec<u8>>> {
         read(&self.of(hook).join(histo.as_str()).join("notebook.ipynb"))
+    }
+
+    /// What tells one content of that file from another.
+    pub fn notebook_stamp(&self, hook: &Hook, histo: &Histo) -> Result<Option<FileStamp>> {
+        let path = self.of(hook).join(histo.as_str()).join("notebook.ipynb");
+        let metadata = match fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            metadata => metadata.map_err(at(&path))?,
+        };
+        Ok(Some(FileStamp { size: metadata.len(), modified: metadata.modified().map_err(at(&path))? }))
     }
 
     /// Copies a version's dependencies into a run's directory.

@@ -8,7 +8,7 @@ mod files;
 pub use database::{
     Database, Deployed, FinishedRun, ListedOutput, NewDeploy, NewNotice, NewRun, Notice, NoticeEvent, RunFilter,
 };
-pub use files::{DataLock, Files, Scratch, VersionFiles, write_atomic};
+pub use files::{DataLock, FileStamp, Files, Scratch, VersionFiles, write_atomic};
 
 /// Why something could not be stored or read back. For the log, never for a caller.
 #[derive(Debug, thiserror::Error)]

@@ -54,7 +54,9 @@ impl Idle {
         let mut control = BufReader::new(control);
         control.write_all(format!("{}\n", connection.file().display()).as_bytes()).await?;
         expect(&mut control, "S").await?;
-        let kernel = Kernel::meet(process, tail, connection, output_limit, PATIENCE).await?;
+        let mut kernel = Kernel::meet(process, tail, connection, output_limit, PATIENCE).await?;
+        let warm = timeout(PATIENCE, kernel.session.warm_up()).await.map_err(|_| ForkError::Timeout(PATIENCE))?;
+        warm.map_err(|error| StartError::Protocol(error.to_string()))?;
         Ok(Self { kernel, control, output_limit })
     }
 

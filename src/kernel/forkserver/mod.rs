@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::{Execution, Executor, Job, KernelCommand, SpawnExecutor, StartError};
+use super::{Execution, Executor, Job, KernelCommand, Leaving, SpawnExecutor, StartError};
 use crate::clock::SharedClock;
 use origin::Origin;
 use station::{Station, Tended};
@@ -68,13 +68,13 @@ impl ForkExecutor {
 
 #[async_trait]
 impl Executor for ForkExecutor {
-    async fn execute(&self, job: Job) -> Result<Execution, StartError> {
+    async fn execute(&self, job: Job) -> Result<(Execution, Leaving), StartError> {
         let origin = Origin::of(&job.kernel).filter(|_| origin::environment_may_come_late(&job));
         if let Some(origin) = origin
             && let Some((kernel, how)) = self.station(origin).kernel(&job).await
         {
             count(how);
-            return Ok(kernel.run_to_the_end(&job, &self.clock).await);
+            return Ok(kernel.run(&job, &self.clock).await);
         }
         count("spawn");
         self.spawn.execute(job).await

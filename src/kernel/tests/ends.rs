@@ -108,7 +108,7 @@ async fn a_kernel_that_does_not_start_is_an_error() {
         notebook.job.limits.start = Duration::from_millis(300);
         async move {
             let Notebook { job, dir: _dir } = notebook;
-            (job.run, executor().execute(job).await.unwrap_err())
+            (job.run, executor().complete(job).await.unwrap_err())
         }
     };
     let (id, error) = start(&["/bin/sleep", "100"]).await;

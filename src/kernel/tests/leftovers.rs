@@ -61,7 +61,7 @@ async fn dropped_run() {
         let notebook = Notebook::new(&[source]);
         let id = notebook.job.run;
         let run = executor();
-        assert!(tokio::time::timeout(Duration::from_millis(delay), run.execute(notebook.job)).await.is_err());
+        assert!(tokio::time::timeout(Duration::from_millis(delay), run.complete(notebook.job)).await.is_err());
         until_gone(id).await;
         assert_eq!(leftovers().1, 0);
     }
@@ -73,7 +73,7 @@ async fn runs_at_the_same_time_stay_apart() {
         let source = format!("import time; time.sleep(0.2); open('mine.txt', 'w').write('{number}'); {number}");
         let notebook = Notebook::new(&[&source]);
         let dir = notebook.dir;
-        let execution = executor().execute(notebook.job).await.unwrap();
+        let execution = executor().complete(notebook.job).await.unwrap();
         assert_eq!(execution.outcome, Outcome::Succeeded);
         assert_eq!(execution.cells[0].outputs[0]["data"]["text/plain"], number.to_string());
         assert_eq!(std::fs::read_to_string(dir.path().join("mine.txt")).unwrap(), number.to_string());

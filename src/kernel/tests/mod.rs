@@ -99,7 +99,7 @@ async fn the_kernel_looks_like_ipykernels_own() {
     std::fs::create_dir_all(&workdir).unwrap();
     own.kernel.argv = ["-m", "ipykernel_launcher", "-f", "{connection_file}"].map(str::to_owned).to_vec();
     own.kernel.argv.insert(0, test_python().to_str().unwrap().to_owned());
-    let execution = executor().execute(own).await.unwrap();
+    let execution = executor().complete(own).await.unwrap();
     let plain: Value = serde_json::from_str(&stream(&execution.cells[0], "stdout")).unwrap();
     std::fs::remove_dir_all(&workdir).unwrap();
 
@@ -124,7 +124,7 @@ async fn what_an_open_file_holds_is_written_out() {
                   threading.Thread(target=late).start()";
     let notebook = Notebook::new(&[source]);
     let dir = notebook.dir.path().to_owned();
-    let execution = executor().execute(notebook.job).await.unwrap();
+    let execution = executor().complete(notebook.job).await.unwrap();
     assert_eq!(execution.outcome, Outcome::Succeeded);
     let text = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
     assert_eq!((text("left_open.txt"), text("at_exit.txt"), text("thread.txt")).0, "complete");

@@ -23,7 +23,7 @@ async fn nbclient(notebook: &Value) -> Value {
 async fn ours(notebook: &Value) -> Value {
     let mut job = Notebook::new(&[]);
     job.job.cells = code_cells(notebook);
-    let execution = executor().execute(job.job).await.unwrap();
+    let execution = executor().complete(job.job).await.unwrap();
     let outcome = match execution.outcome {
         Outcome::Succeeded => "succeeded",
         Outcome::CellError { .. } => "error",

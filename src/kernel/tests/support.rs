@@ -88,19 +88,19 @@ pub(in crate::kernel) enum TestExecutor {
 }
 
 impl TestExecutor {
-    pub(in crate::kernel) async fn execute(&self, job: Job) -> Result<Execution, StartError> {
+    pub(in crate::kernel) async fn complete(&self, job: Job) -> Result<Execution, StartError> {
         match self {
-            Self::Spawn(executor) => executor.execute(job).await,
+            Self::Spawn(executor) => executor.complete(job).await,
             Self::Fork(executor, pool) => {
                 executor.ready(&job.kernel, job.limits.output_bytes, *pool).await;
-                executor.execute(job).await
+                executor.complete(job).await
             }
         }
     }
 }
 
 pub(in crate::kernel) async fn run(notebook: Notebook) -> Execution {
-    executor().execute(notebook.job).await.unwrap()
+    executor().complete(notebook.job).await.unwrap()
 }
 
 /// How many processes of a run there are.

@@ -11,7 +11,7 @@ async fn a_killed_template_takes_its_kernels_along_and_is_replaced() {
                   os.kill(os.getppid(), 9); time.sleep(100)";
     let notebook = Notebook::new(&[source]);
     let run = notebook.job.run;
-    let execution = executor.execute(notebook.job).await.unwrap();
+    let execution = executor.complete(notebook.job).await.unwrap();
     assert_eq!(execution.outcome, Outcome::KernelDied { cell: Some(0), reason: "killed by SIGKILL".to_owned() });
     assert_eq!(marked(run), 0);
     // Nobody waits for the new one, and then it is there.
@@ -24,7 +24,7 @@ async fn a_killed_template_takes_its_kernels_along_and_is_replaced() {
 async fn a_template_that_hangs_is_given_up() {
     let executor = ready(0).await;
     let notebook = Notebook::new(&["import os; print(os.getppid())"]);
-    let template = stream(&executor.execute(notebook.job).await.unwrap().cells[0], "stdout");
+    let template = stream(&executor.complete(notebook.job).await.unwrap().cells[0], "stdout");
     let stop = command("/bin/kill").args(["-STOP", template.trim()]);
     assert!(run_to_end(stop, b"", Duration::from_secs(10), 1000).await.unwrap().status.success());
     assert!(command_line(&executor).await.contains("_kernel.py"));
@@ -41,7 +41,7 @@ async fn fifty_at_once_stay_apart() {
             let source = format!("import os, time; time.sleep(0.1); print(os.getcwd()); {number}");
             let notebook = Notebook::new(&[&source]);
             let dir = notebook.dir;
-            let execution = executor.execute(notebook.job).await.unwrap();
+            let execution = executor.complete(notebook.job).await.unwrap();
             assert_eq!(execution.outcome, Outcome::Succeeded);
             assert_eq!(stream(&execution.cells[0], "stdout").trim(), dir.path().to_str().unwrap());
             let result = execution.cells[0].outputs.iter().find(|output| output["output_type"] == "execute_result");
@@ -58,7 +58,7 @@ async fn a_dropped_run_leaves_nothing() {
         let source = "import subprocess, time; subprocess.Popen(['sleep', '100']); time.sleep(100)";
         let notebook = Notebook::new(&[source]);
         let run = notebook.job.run;
-        assert!(tokio::time::timeout(Duration::from_millis(delay), executor.execute(notebook.job)).await.is_err());
+        assert!(tokio::time::timeout(Duration::from_millis(delay), executor.complete(notebook.job)).await.is_err());
         until_gone(run).await;
     }
 }
@@ -71,7 +71,7 @@ async fn what_only_the_end_of_python_writes_is_written() {
     let executor = ready(0).await;
     let notebook = Notebook::new(&[source]);
     let dir = notebook.dir;
-    assert_eq!(executor.execute(notebook.job).await.unwrap().outcome, Outcome::Succeeded);
+    assert_eq!(executor.complete(notebook.job).await.unwrap().outcome, Outcome::Succeeded);
     assert_eq!(std::fs::read_to_string(dir.path().join("kept.txt")).unwrap(), "all");
     assert!(std::fs::metadata(dir.path().join("kept.zip")).unwrap().len() > 22);
 }
@@ -117,7 +117,7 @@ async fn two_hundred_runs() {
         let source = if round < odd.len() || round % 25 == 0 { odd[round % odd.len()] } else { "print(1)" };
         let notebook = Notebook::new(&[source]);
         let run = notebook.job.run;
-        executor.execute(notebook.job).await.unwrap();
+        executor.complete(notebook.job).await.unwrap();
         assert_eq!(marked(run), 0);
         if round == odd.len() {
             executor.ready(&python(), LIMIT, 2).await;
@@ -177,5 +177,5 @@ async fn server_to_kill() {
     let executor = ready(3).await;
     let source =
         format!("import os, time; open({file:?}, 'w').write(f'{{os.getpid()}} {{os.getppid()}}\\n'); time.sleep(100)");
-    executor.execute(Notebook::new(&[&source]).job).await.unwrap();
+    executor.complete(Notebook::new(&[&source]).job).await.unwrap();
 }

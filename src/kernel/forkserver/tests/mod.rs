@@ -53,7 +53,7 @@ fn waiting_kernels_pass_all_tests_of_kernels() {
 /// Tells how a notebook's kernel came to be.
 async fn command_line(executor: &ForkExecutor) -> String {
     let notebook = Notebook::new(&["print(open('/proc/self/cmdline').read())"]);
-    let execution = executor.execute(notebook.job).await.unwrap();
+    let execution = executor.complete(notebook.job).await.unwrap();
     assert_eq!(execution.outcome, Outcome::Succeeded);
     stream(&execution.cells[0], "stdout")
 }
@@ -68,7 +68,7 @@ async fn kernels_are_forked_when_they_can_be() {
     // A variable that has to be there from the start.
     let mut notebook = Notebook::new(&["import sys; print(sys.flags.utf8_mode, sys.orig_argv[1])"]);
     notebook.job.env = vec![("PYTHONUTF8".to_owned(), "1".to_owned())];
-    let execution = executor.execute(notebook.job).await.unwrap();
+    let execution = executor.complete(notebook.job).await.unwrap();
     assert!(stream(&execution.cells[0], "stdout").starts_with("1 "));
 }
 
@@ -82,7 +82,7 @@ async fn how_long_a_run_takes() {
             executor.ready(&python(), LIMIT, pool).await;
             let notebook = Notebook::new(&["print('hello')"]);
             let started = std::time::Instant::now();
-            executor.execute(notebook.job).await.unwrap();
+            executor.complete(notebook.job).await.unwrap();
             times.push(started.elapsed());
         }
         times.sort();

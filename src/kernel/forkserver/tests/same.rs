@@ -71,7 +71,7 @@ async fn a_notebook_sees_no_difference() {
         notebook.job.env = ["EXTRA", "PATH_EXTRA", "TERM"].map(|name| (name.to_owned(), "given".to_owned())).to_vec();
         notebook.job.env.push(("WORKDIR".to_owned(), notebook.dir.path().to_str().unwrap().to_owned()));
         notebook.job.env.push(("TMPDIR".to_owned(), "/var/tmp".to_owned()));
-        let execution = executor.execute(notebook.job).await.unwrap();
+        let execution = executor.complete(notebook.job).await.unwrap();
         assert_eq!(execution.outcome, Outcome::Succeeded, "{:?}", execution.cells);
         assert!(execution.cells[1].outputs.iter().any(|output| output["data"]["image/png"].is_string()), "no plot");
         let printed = stream(&execution.cells[1], "stdout");
@@ -94,7 +94,7 @@ async fn a_notebook_sees_no_difference() {
 async fn tracebacks_look_the_same() {
     let source = "def broken():\n    return 1 / 0\nbroken()";
     let traceback =
-        async |executor: &dyn Executor| match executor.execute(Notebook::new(&[source]).job).await.unwrap().outcome {
+        async |executor: &dyn Executor| match executor.complete(Notebook::new(&[source]).job).await.unwrap().outcome {
             Outcome::CellError { traceback, .. } => traceback,
             other => panic!("{other:?}"),
         };
@@ -111,7 +111,7 @@ async fn nothing_is_shared_between_two_runs() {
     let executor = ready(2).await;
     let mut lines = Vec::new();
     for _ in 0..3 {
-        let execution = executor.execute(Notebook::new(&[source]).job).await.unwrap();
+        let execution = executor.complete(Notebook::new(&[source]).job).await.unwrap();
         lines.push(stream(&execution.cells[0], "stdout"));
     }
     let words: Vec<Vec<&str>> = lines.iter().map(|line| line.split_whitespace().collect()).collect();
