@@ -1,9 +1,12 @@
 //! Many calls at once: each gets its own answer, and no run sees another's files.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::app::{TestApp, fixture, header, notebook, ok, run_python, url};
+use crate::app::{TestApp, eventually, fixture, header, notebook, ok, run_python, url};
 use crate::responses::answer_with;
 
 /// The ZIP that the fixture's pure cell makes for each name, made by plain Python.
@@ -136,4 +139,40 @@ async fn a_kernel_has_the_hooks_environment_and_not_the_servers_settings() {
         seen,
         json!({"COLOUR": "grün = \"x\" $HOME", "LANG_X": "", "NBHOOK_RUN": run, "NBHOOK_HOOK": hook["id"], "NBHOOK_URL": app.url})
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_one_hook_does_not_hold_up_a_single_call_of_another() {
+    // Of the flood, two run and eighteen wait when the single call arrives: the queue is full.
+    let app = TestApp::start_with(|settings| {
+        settings.kernel.limit = 2;
+        settings.kernel.queue = 18;
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let gate = folder.path().join("gate");
+    let waits = format!("import os, time\nwhile not os.path.exists({:?}): time.sleep(0.01)", gate.to_str().unwrap());
+    let busy = app.deploy("busy.ipynb", &notebook(&[&waits]), json!({})).await;
+    let single = app.deploy("single.ipynb", &notebook(&["1"]), json!({})).await;
+    let done = Arc::new(AtomicUsize::new(0));
+    let flood: Vec<_> = (0..20)
+        .map(|_| {
+            let (call, done) = (app.http.get(url(&busy)).send(), done.clone());
+            tokio::spawn(async move {
+                ok(call.await.unwrap()).await;
+                done.fetch_add(1, Ordering::SeqCst);
+            })
+        })
+        .collect();
+    eventually("the flood is here", async || app.app().service().runs_in_progress() == 20).await;
+    assert_eq!(app.call(&busy, &[]).await.status(), 429, "the flood has all places that it may have");
+    let call = tokio::spawn(app.http.get(url(&single)).send());
+    eventually("the single call is here", async || app.app().service().runs_in_progress() == 21).await;
+    std::fs::write(&gate, b"").unwrap();
+    ok(call.await.unwrap().unwrap()).await;
+    let before = done.load(Ordering::SeqCst);
+    assert!(before <= 6, "{before} calls of the flood went before the single one");
+    for call in flood {
+        call.await.unwrap();
+    }
 }

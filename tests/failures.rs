@@ -245,7 +245,6 @@ async fn who_finds_the_queue_full_may_come_again() {
     ok(app.call(&other, &[]).await).await;
     write(&folder.path().join("go"), b"");
     ok(first.await.unwrap().unwrap()).await;
-    app.quiet().await;
     ok(call().await.unwrap().unwrap()).await;
 }
 

@@ -1,12 +1,14 @@
 //! Who may run now, who waits, and who is turned away.
 //!
-//! A place is taken the moment a call arrives, so the bound on waiting calls holds however many arrive at once. A call first
-//! waits for its hook's concurrency, then for one of the server's kernels.
+//! A place is taken the moment a call arrives, so the bound on waiting calls holds however many arrive at once. The hooks take
+//! turns: whenever a kernel becomes free it goes to the next hook that has a call waiting and may run one more, and within a hook to
+//! the call that came first. So a flood of one hook's calls delays another hook's call by no more than one run. Nor does it
+//! keep that call out: a hook none of whose calls is here gets a place even when the server's queue is full.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
 
 use crate::model::HookId;
 
@@ -16,40 +18,45 @@ pub const RETRY_AFTER: u64 = 2;
 /// The server's places.
 #[derive(Debug)]
 pub struct Admission {
-    kernels: Arc<Semaphore>,
+    /// Calls that may be here at once: kernels and the queue.
+    places: usize,
     limit: usize,
     queue: usize,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    /// Calls admitted and not yet done.
+    /// Kernels that nobody uses.
+    free: usize,
+    /// Calls admitted and not yet answered.
     admitted: usize,
     hooks: HashMap<HookId, HookPlaces>,
+    /// The hooks with waiting calls, the one whose turn is next first.
+    turns: VecDeque<HookId>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct HookPlaces {
     admitted: usize,
+    running: usize,
     concurrency: usize,
-    slots: Arc<Semaphore>,
+    waiting: VecDeque<oneshot::Sender<Slot>>,
 }
 
-/// A place in the queue; given back when dropped.
+/// A place of a call; given back when dropped.
 #[derive(Debug)]
 pub struct Ticket {
     admission: Arc<Admission>,
     hook: HookId,
-    slots: Arc<Semaphore>,
 }
 
 /// Leave to run; given back when dropped.
 #[derive(Debug)]
 pub struct Slot {
-    _kernel: OwnedSemaphorePermit,
-    _hook: OwnedSemaphorePermit,
-    _ticket: Ticket,
+    admission: Arc<Admission>,
+    hook: HookId,
+    ticket: Option<Ticket>,
 }
 
 /// There is no place left.
@@ -60,13 +67,14 @@ impl Admission {
     /// `limit` kernels at once, and `queue` calls that wait for one.
     #[must_use]
     pub fn new(limit: usize, queue: usize) -> Arc<Self> {
-        Arc::new(Self { kernels: Arc::new(Semaphore::new(limit)), limit, queue, state: Mutex::default() })
+        let state = State { free: limit, admitted: 0, hooks: HashMap::new(), turns: VecDeque::new() };
+        Arc::new(Self { places: limit.saturating_add(queue), limit, queue, state: Mutex::new(state) })
     }
 
     /// Takes a place for a call of `hook`, which runs `concurrency` calls at once and lets `queue` more wait.
     ///
     /// # Errors
-    /// [`Full`] when the hook's queue or the server's has no place left.
+    /// [`Full`] when the hook's queue has no place left, or the server's has none and a call of the hook is here already.
     pub fn admit(
         self: &Arc<Self>,
         hook: HookId,
@@ -74,55 +82,118 @@ impl Admission {
         queue: Option<usize>,
     ) -> Result<Ticket, Full> {
         let concurrency = concurrency.unwrap_or(self.limit).min(self.limit);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.admitted >= self.limit + self.queue {
-            return Err(Full);
-        }
-        let places = state.hooks.entry(hook).or_insert_with(|| HookPlaces::new(concurrency));
-        if places.concurrency != concurrency {
-            // Changed by a deploy: calls that hold the old slots finish on them.
-            *places = HookPlaces { admitted: places.admitted, ..HookPlaces::new(concurrency) };
-        }
-        if places.admitted >= concurrency + queue.unwrap_or(self.queue) {
+        let mut state = self.state();
+        let full = state.admitted >= self.places;
+        let places = state.hooks.entry(hook).or_default();
+        places.concurrency = concurrency; // it may have been changed; calls that wait already go by it too
+        if places.admitted >= concurrency.saturating_add(queue.unwrap_or(self.queue)) || (full && places.admitted > 0) {
             return Err(Full);
         }
         places.admitted += 1;
-        let slots = places.slots.clone();
         state.admitted += 1;
-        Ok(Ticket { admission: self.clone(), hook, slots })
+        Ok(Ticket { admission: self.clone(), hook })
     }
 
-    /// Calls admitted and not yet done.
-    pub fn admitted(&self) -> usize {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).admitted
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state, then lets those run who may now.
+    fn change(self: &Arc<Self>, change: impl FnOnce(&mut State)) {
+        let chosen = {
+            let mut state = self.state();
+            change(&mut state);
+            std::iter::from_fn(|| state.next()).collect::<Vec<_>>()
+        };
+        for (hook, waiting) in chosen {
+            // Whoever does not wait any more gives it back, by dropping it.
+            let _ = waiting.send(Slot { admission: self.clone(), hook, ticket: None });
+        }
     }
 }
 
-impl HookPlaces {
-    fn new(concurrency: usize) -> Self {
-        Self { admitted: 0, concurrency, slots: Arc::new(Semaphore::new(concurrency)) }
+impl State {
+    /// Takes a kernel for the call whose turn it is, if there are both.
+    fn next(&mut self) -> Option<(HookId, oneshot::Sender<Slot>)> {
+        if self.free == 0 {
+            return None;
+        }
+        let may_run = |places: &HookPlaces| places.running < places.concurrency && !places.waiting.is_empty();
+        let at = self.turns.iter().position(|hook| self.hooks.get(hook).is_some_and(may_run))?;
+        let hook = self.turns.remove(at)?;
+        let places = self.hooks.get_mut(&hook)?;
+        let waiting = places.waiting.pop_front()?;
+        if !places.waiting.is_empty() {
+            self.turns.push_back(hook);
+        }
+        places.running += 1;
+        self.free -= 1;
+        Some((hook, waiting))
+    }
+
+    fn wait(&mut self, hook: HookId, waiting: oneshot::Sender<Slot>) {
+        let places = self.hooks.entry(hook).or_default();
+        if places.waiting.is_empty() {
+            self.turns.push_back(hook);
+        }
+        places.waiting.push_back(waiting);
+    }
+
+    fn leave_queue(&mut self, hook: HookId) {
+        self.admitted -= 1;
+        if let Some(places) = self.hooks.get_mut(&hook) {
+            places.admitted -= 1;
+            places.waiting.retain(|waiting| !waiting.is_closed());
+        }
+        self.forget_if_idle(hook);
+    }
+
+    fn end_run(&mut self, hook: HookId) {
+        self.free += 1;
+        if let Some(places) = self.hooks.get_mut(&hook) {
+            places.running -= 1;
+        }
+        self.forget_if_idle(hook);
+    }
+
+    fn forget_if_idle(&mut self, hook: HookId) {
+        let places = self.hooks.get(&hook);
+        if places.is_none_or(|places| places.waiting.is_empty()) {
+            self.turns.retain(|turn| *turn != hook);
+        }
+        if places.is_some_and(|places| places.admitted == 0 && places.running == 0) {
+            self.hooks.remove(&hook);
+        }
     }
 }
 
 impl Ticket {
     /// Waits for its turn.
     pub async fn ready(self) -> Result<Slot, Full> {
-        let hook = self.slots.clone().acquire_owned().await.map_err(|_| Full)?;
-        let kernel = self.admission.kernels.clone().acquire_owned().await.map_err(|_| Full)?;
-        Ok(Slot { _kernel: kernel, _hook: hook, _ticket: self })
+        let (waiting, turn) = oneshot::channel();
+        self.admission.change(|state| state.wait(self.hook, waiting));
+        let mut slot = turn.await.map_err(|_| Full)?;
+        slot.ticket = Some(self);
+        Ok(slot)
+    }
+}
+
+impl Slot {
+    /// Gives the place in the queue back, and keeps the leave to run: the caller has its answer and may come again at once.
+    pub fn answered(&mut self) {
+        self.ticket = None;
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut state = self.admission.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.admitted -= 1;
-        if let Some(places) = state.hooks.get_mut(&self.hook) {
-            places.admitted -= 1;
-            if places.admitted == 0 {
-                state.hooks.remove(&self.hook);
-            }
-        }
+        self.admission.change(|state| state.leave_queue(self.hook));
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.admission.change(|state| state.end_run(self.hook));
     }
 }
 
@@ -130,14 +201,21 @@ impl Drop for Ticket {
 mod tests {
     use super::*;
 
+    fn admitted(admission: &Arc<Admission>) -> usize {
+        admission.state().admitted
+    }
+
     #[test]
     fn the_queue_is_bounded_from_the_moment_of_arrival() {
         let admission = Admission::new(2, 1);
         let hook = HookId::new();
         let mut tickets: Vec<_> = (0..3).map(|_| admission.admit(hook, None, None).unwrap()).collect();
-        assert_eq!(admission.admit(HookId::new(), None, None).unwrap_err(), Full);
-        tickets.pop();
-        assert!(admission.admit(HookId::new(), None, None).is_ok());
+        assert_eq!(admission.admit(hook, None, None).unwrap_err(), Full);
+        let other = HookId::new();
+        let _one = admission.admit(other, None, None).expect("a hook that has no call here gets a place");
+        assert_eq!(admission.admit(other, None, None).unwrap_err(), Full);
+        tickets.clear();
+        assert!(admission.admit(other, None, None).is_ok());
     }
 
     #[tokio::test]
@@ -152,6 +230,67 @@ mod tests {
         admission.admit(other, None, None).unwrap().ready().await.unwrap();
         drop(first);
         second.await.unwrap().unwrap();
-        assert_eq!(admission.admitted(), 0);
+        assert_eq!((admitted(&admission), admission.state().free), (0, 4));
+        assert!(admission.state().hooks.is_empty() && admission.state().turns.is_empty());
+    }
+
+    #[tokio::test]
+    async fn hooks_take_turns_and_the_calls_of_one_keep_their_order() {
+        let admission = Admission::new(1, 100);
+        let (flood, single) = (HookId::new(), HookId::new());
+        let running = admission.admit(flood, None, None).unwrap().ready().await.unwrap();
+        let (done, mut order) = tokio::sync::mpsc::unbounded_channel();
+        let call = |hook, name: &'static str| {
+            let (ticket, done) = (admission.admit(hook, None, None).unwrap(), done.clone());
+            tokio::spawn(async move {
+                let slot = ticket.ready().await.unwrap();
+                done.send(name).unwrap();
+                drop(slot);
+            })
+        };
+        for name in ["a", "b", "c", "d"] {
+            call(flood, name);
+            tokio::task::yield_now().await;
+        }
+        call(single, "single");
+        tokio::task::yield_now().await;
+        drop(running);
+        let mut names = Vec::new();
+        for _ in 0..5 {
+            names.push(order.recv().await.unwrap());
+        }
+        assert_eq!(names, ["a", "single", "b", "c", "d"]);
+    }
+
+    #[tokio::test]
+    async fn whoever_leaves_the_queue_holds_nobody_up() {
+        let admission = Admission::new(1, 10);
+        let hook = HookId::new();
+        let mut running = admission.admit(hook, None, None).unwrap().ready().await.unwrap();
+        let gone = tokio::spawn(admission.admit(hook, None, None).unwrap().ready());
+        let next = tokio::spawn(admission.admit(hook, None, None).unwrap().ready());
+        tokio::task::yield_now().await;
+        gone.abort();
+        assert!(gone.await.unwrap_err().is_cancelled());
+        assert_eq!(admitted(&admission), 2);
+        running.answered();
+        assert_eq!(admitted(&admission), 1);
+        tokio::task::yield_now().await;
+        assert!(!next.is_finished(), "its kernel is still there");
+        drop(running);
+        drop(next.await.unwrap().unwrap());
+        assert_eq!((admitted(&admission), admission.state().free), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn a_raised_concurrency_is_for_those_who_wait_too() {
+        let admission = Admission::new(4, 10);
+        let hook = HookId::new();
+        let _first = admission.admit(hook, Some(1), None).unwrap().ready().await.unwrap();
+        let second = tokio::spawn(admission.admit(hook, Some(1), None).unwrap().ready());
+        tokio::task::yield_now().await;
+        assert!(!second.is_finished());
+        let third = admission.admit(hook, Some(3), None).unwrap().ready().await;
+        assert!(third.is_ok() && second.await.unwrap().is_ok());
     }
 }

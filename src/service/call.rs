@@ -256,7 +256,7 @@ impl Service {
         &self,
         mut run: Prepared,
         executed: Result<(Execution, Leaving), RunError>,
-        slot: Option<Slot>,
+        mut slot: Option<Slot>,
     ) -> (Reply, Answered) {
         let (executed, mut kernel) = match executed {
             Ok((execution, kernel)) => (Ok(execution), Some(kernel)),
@@ -278,6 +278,9 @@ impl Service {
             error.traceback.clear();
         }
         let saving = self.unsaved.add(run.id);
+        if let Some(slot) = &mut slot {
+            slot.answered();
+        }
         tracing::debug!("the answer is ready");
         (Reply { run: run.id, body }, Answered { run, ending, kernel, saving, slot })
     }

@@ -185,9 +185,9 @@ impl Service {
         !self.is_draining() && self.db.ping().await.is_ok()
     }
 
-    /// Runs that were admitted and have not ended.
+    /// Runs that have not ended, their kernels and outputs included.
     pub fn runs_in_progress(&self) -> usize {
-        self.admission.admitted()
+        self.runs.len()
     }
 
     /// Ends the processes that a killed server left behind, marks its runs interrupted and queues the mails about them.
