@@ -53,6 +53,12 @@ pub struct KernelSettings {
     pub start_timeout: u64,
     /// Memory of one kernel, in MiB; 0 sets no limit.
     pub memory: u64,
+    /// CPU time of one run, in seconds, of all its processes together; 0 sets no limit.
+    pub cpu: u64,
+    /// Processes of one run, the kernel included; 0 sets no limit.
+    pub processes: usize,
+    /// Open files of each process of a run; 0 sets no limit but the server's own.
+    pub files: u64,
     /// All outputs of one run, in MiB.
     pub output: usize,
     /// How kernels are started.
@@ -153,6 +159,9 @@ impl Default for KernelSettings {
             queue: 100,
             start_timeout: 60,
             memory: 4096,
+            cpu: 0,
+            processes: 256,
+            files: 4096,
             output: 100,
             executor: ExecutorChoice::default(),
             pool: 2 * cores,

@@ -172,6 +172,37 @@ async fn memory_and_output_are_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_uses_too_much_is_told_so() {
+    let app = TestApp::start_with(|settings| {
+        settings.kernel.cpu = 2;
+        settings.kernel.processes = 8;
+        settings.kernel.files = 256;
+    })
+    .await;
+    let told = async |name: &str, source: &str| {
+        let hook = app.deploy(name, &notebook(&[source]), json!({})).await;
+        let response = app.call(&hook, &[]).await;
+        let run = run_of(&response);
+        let told = problem(response, 500).await;
+        app.quiet().await;
+        assert_eq!(processes(&run), Vec::<String>::new());
+        ["type", "detail"].map(|field| told[field].as_str().unwrap().to_owned())
+    };
+    let [kind, detail] = told("cpu.ipynb", "while True: pass").await;
+    assert_eq!(kind, "urn:nbhook:problem:cpu-limit");
+    assert_eq!(detail, "the run used up its CPU time of 2 s and was stopped");
+    let sleeps = "import subprocess, time\nfor _ in range(9): subprocess.Popen(['sleep', '100'])\ntime.sleep(100)";
+    let [kind, detail] = told("processes.ipynb", sleeps).await;
+    assert_eq!(kind, "urn:nbhook:problem:process-limit");
+    assert_eq!(detail, "the run started more than 8 processes and was stopped");
+    let [kind, detail] = told("files.ipynb", "files = [open('/dev/null') for _ in range(300)]").await;
+    assert_eq!(
+        (kind.as_str(), detail.as_str()),
+        ("urn:nbhook:problem:cell-error", "cell 1 of the notebook raised OSError")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_there_is_told_without_an_echo() {
     let app = TestApp::start().await;
     let hook = app.deploy("a.ipynb", &notebook(&["1"]), json!({})).await;

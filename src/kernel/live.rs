@@ -28,6 +28,7 @@ pub(super) struct Kernel {
     language_info: Option<Map<String, Value>>,
     oom_kills: OomKills,
     limited: bool,
+    cpu_seconds: Option<u64>,
     interrupt: InterruptMode,
     _connection: Connection,
 }
@@ -57,6 +58,7 @@ impl Kernel {
             language_info,
             oom_kills: OomKills::now(),
             limited: false,
+            cpu_seconds: None,
             interrupt: InterruptMode::default(),
             _connection: connection,
         })
@@ -65,7 +67,8 @@ impl Kernel {
     /// Runs a job, for which the kernel is otherwise ready.
     pub(super) async fn run(mut self, job: &Job, clock: &SharedClock) -> (Execution, Leaving) {
         self.oom_kills = OomKills::now();
-        self.limited = job.limits.memory_bytes.is_some();
+        self.limited = job.limits.resources.memory_bytes.is_some();
+        self.cpu_seconds = job.limits.resources.cpu_seconds;
         self.interrupt = job.kernel.interrupt;
         tracing::debug!("the kernel has its job");
         let Ran { cells, outcome, widgets } = run::run(&mut self, job, clock).await;
@@ -95,6 +98,9 @@ impl Kernel {
             Some(tail) => tail.text().await,
             None => String::new(),
         };
+        if exit.used_up_its_time() && self.cpu_seconds.is_some() {
+            return Outcome::CpuTime { cell, limit: self.cpu_seconds };
+        }
         if self.oom_kills.explain(exit, self.limited, &last_words) {
             return Outcome::OutOfMemory { cell };
         }

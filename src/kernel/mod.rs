@@ -11,6 +11,7 @@ pub mod environment;
 mod forkserver;
 mod json;
 mod kernelspec;
+mod limits;
 mod live;
 mod memory;
 pub mod nbconvert;
@@ -36,6 +37,7 @@ use crate::model::RunId;
 pub use connection::remove_leftovers;
 pub use forkserver::ForkExecutor;
 pub use kernelspec::{KernelspecError, Kernelspecs, python_kernel};
+pub use limits::Limits;
 pub use live::Leaving;
 pub use spawn::SpawnExecutor;
 
@@ -105,19 +107,6 @@ pub struct CodeCell {
     pub raises_exception: bool,
 }
 
-/// What a run may use.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// From the first cell's start.
-    pub wall: Duration,
-    /// For the kernel to answer after it was started.
-    pub start: Duration,
-    /// All outputs of all cells together, in bytes as they arrive.
-    pub output_bytes: usize,
-    /// Address space of the kernel's processes (`RLIMIT_AS`), in bytes.
-    pub memory_bytes: Option<u64>,
-}
-
 /// What came of a job.
 #[derive(Debug, Clone)]
 pub struct Execution {
@@ -146,11 +135,36 @@ pub struct ExecutedCell {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     Succeeded,
-    CellError { cell: usize, ename: String, evalue: String, traceback: Vec<String> },
-    Timeout { cell: Option<usize>, after: Duration },
-    KernelDied { cell: Option<usize>, reason: String },
-    OutOfMemory { cell: Option<usize> },
-    OutputTooLarge { cell: Option<usize>, limit: usize },
+    CellError {
+        cell: usize,
+        ename: String,
+        evalue: String,
+        traceback: Vec<String>,
+    },
+    Timeout {
+        cell: Option<usize>,
+        after: Duration,
+    },
+    KernelDied {
+        cell: Option<usize>,
+        reason: String,
+    },
+    OutOfMemory {
+        cell: Option<usize>,
+    },
+    /// In seconds, of one process or of all together.
+    CpuTime {
+        cell: Option<usize>,
+        limit: Option<u64>,
+    },
+    TooManyProcesses {
+        cell: Option<usize>,
+        limit: usize,
+    },
+    OutputTooLarge {
+        cell: Option<usize>,
+        limit: usize,
+    },
 }
 
 /// Why no kernel could be started. A lowercase fragment, for the log; names no secret.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::collect::Collector;
+use super::limits::Exceeded;
 use super::live::Kernel;
 use super::process::Exit;
 use super::session::{Event, Exchange};
@@ -25,6 +26,7 @@ enum Stop {
     Timeout,
     Died(Exit),
     OutputTooLarge,
+    Exceeded(Exceeded),
     Broken(String),
 }
 
@@ -37,7 +39,9 @@ pub(super) struct Ran {
 
 /// Runs the job's cells in order. Blank cells are passed over, as nbclient does.
 pub(super) async fn run(kernel: &mut Kernel, job: &Job, clock: &SharedClock) -> Ran {
-    let mut run = Run { kernel, collector: Collector::default(), wall: Box::pin(sleep(job.limits.wall)) };
+    let exceeded = Box::pin(job.limits.exceeded(kernel.process.id()));
+    let wall = Box::pin(sleep(job.limits.wall));
+    let mut run = Run { kernel, collector: Collector::default(), wall, exceeded };
     let mut times: Vec<(usize, DateTime<Utc>, Option<DateTime<Utc>>)> = Vec::new();
     let mut outcome = Outcome::Succeeded;
     for cell in job.cells.iter().filter(|cell| !cell.source.trim().is_empty()) {
@@ -73,6 +77,8 @@ struct Run<'a> {
     collector: Collector,
     /// Elapses when the run has had its time.
     wall: Pin<Box<Sleep>>,
+    /// Ends when its processes use too much together.
+    exceeded: Pin<Box<dyn Future<Output = Exceeded> + Send + Sync + 'a>>,
 }
 
 impl Run<'_> {
@@ -91,6 +97,7 @@ impl Run<'_> {
                     self.interrupt(&mut exchange).await;
                     return Err(Stop::Timeout);
                 }
+                exceeded = &mut self.exceeded => return Err(Stop::Exceeded(exceeded)),
                 event = self.kernel.session.event() => event,
                 exit = self.kernel.process.wait() => {
                     self.listen_on(&mut exchange, LAST_WORDS).await;
@@ -155,6 +162,8 @@ impl Run<'_> {
             Stop::Timeout => Outcome::Timeout { cell, after: job.limits.wall },
             Stop::Died(exit) => self.kernel.death(&exit, cell).await,
             Stop::OutputTooLarge => Outcome::OutputTooLarge { cell, limit: job.limits.output_bytes },
+            Stop::Exceeded(Exceeded::CpuTime(limit)) => Outcome::CpuTime { cell, limit: Some(limit) },
+            Stop::Exceeded(Exceeded::Processes(limit)) => Outcome::TooManyProcesses { cell, limit },
             Stop::Broken(reason) => Outcome::KernelDied { cell, reason },
         }
     }

@@ -43,7 +43,7 @@ async fn spawn(job: &Job, connection: &Connection) -> Result<(Process, Tail), St
         .args(words)
         .current_dir(&job.workdir)
         .envs(env.iter().chain(&job.env).map(|(name, value)| (name, value)))
-        .memory_limit(job.limits.memory_bytes)
+        .limited(job.limits.resources)
         .run(job.run);
     let mut process = Process::spawn(command).await.map_err(|source| StartError::Spawn { program, source })?;
     let pipes = [process.stdout.take().map(OwnedFd::from), process.stderr.take().map(OwnedFd::from)];

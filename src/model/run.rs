@@ -75,6 +75,10 @@ pub enum ErrorKind {
     KernelDied,
     /// The kernel was killed for using too much memory.
     OutOfMemory,
+    /// The run used more CPU time than it may.
+    CpuLimit,
+    /// The run started more processes than it may.
+    ProcessLimit,
     /// The run wrote more output than the server keeps.
     OutputTooLarge,
     /// The notebook answered with `respond_error(…, failed=True)`.
@@ -88,11 +92,13 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::CellError,
         Self::Timeout,
         Self::KernelDied,
         Self::OutOfMemory,
+        Self::CpuLimit,
+        Self::ProcessLimit,
         Self::OutputTooLarge,
         Self::Reported,
         Self::ResponseInvalid,
@@ -107,6 +113,8 @@ impl ErrorKind {
             Self::Timeout => "timeout",
             Self::KernelDied => "kernel-died",
             Self::OutOfMemory => "out-of-memory",
+            Self::CpuLimit => "cpu-limit",
+            Self::ProcessLimit => "process-limit",
             Self::OutputTooLarge => "output-too-large",
             Self::Reported => "reported",
             Self::ResponseInvalid => "response-invalid",

@@ -14,6 +14,7 @@ use super::ending::{self, Ending};
 use super::reply::{Reply, ReplyBody};
 use super::request::{self, Call};
 use super::{Error, RETRY_AFTER, Result, Service, on_disk};
+use crate::kernel::process::Resources;
 use crate::kernel::{CodeCell, Execution, Job, KernelCommand, Leaving, Limits};
 use crate::model::{ErrorKind, Histo, Hook, HookToken, RunError, RunId, Trigger, Version, Workdir};
 use crate::notebook::{self, Injected, Language, Notebook};
@@ -246,7 +247,12 @@ impl Service {
                 wall: run.hook.params.timeout(),
                 start: Duration::from_secs(settings.start_timeout),
                 output_bytes: settings.output << 20,
-                memory_bytes: (settings.memory > 0).then_some(settings.memory << 20),
+                processes: (settings.processes > 0).then_some(settings.processes),
+                resources: Resources {
+                    memory_bytes: (settings.memory > 0).then_some(settings.memory << 20),
+                    cpu_seconds: (settings.cpu > 0).then_some(settings.cpu),
+                    open_files: (settings.files > 0).then_some(settings.files),
+                },
             },
         }
     }

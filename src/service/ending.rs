@@ -120,6 +120,14 @@ fn run_error(outcome: Outcome, original: impl Fn(usize) -> Option<usize>) -> Opt
         Outcome::OutOfMemory { cell } => {
             (ErrorKind::OutOfMemory, at(cell), "the kernel was killed because it used too much memory".to_owned())
         }
+        Outcome::CpuTime { cell, limit } => {
+            let most = limit.map(|seconds| format!(" of {seconds} s")).unwrap_or_default();
+            (ErrorKind::CpuLimit, at(cell), format!("the run used up its CPU time{most} and was stopped"))
+        }
+        Outcome::TooManyProcesses { cell, limit } => {
+            let detail = format!("the run started more than {limit} processes and was stopped");
+            (ErrorKind::ProcessLimit, at(cell), detail)
+        }
         Outcome::OutputTooLarge { cell, limit } => {
             let detail = format!("the run wrote more output than the {} MiB that are kept", limit >> 20);
             (ErrorKind::OutputTooLarge, at(cell), detail)

@@ -14,7 +14,7 @@ environment with the times of their last change in nanoseconds), and ``E PID STA
 stranger while the server kills what is left of its group.
 
 On its own socket a kernel gets one line with the path of its connection file, answers ``S`` when its sockets are there, and then
-waits, ready but for what it cannot know: one more line, the job (JSON: ``cwd``, ``env``, ``memory``), which it answers with ``J``. From
+waits, ready but for what it cannot know: one more line, the job (JSON: ``cwd``, ``env``, ``limits``), which it answers with ``J``. From
 then on it is a kernel like one that ``_kernel.py`` started.
 
 A kernel dies with the template (parent-death signal), the template with the server.

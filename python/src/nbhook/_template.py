@@ -91,8 +91,7 @@ class Template:
 
     def _take_job(self, job):
         """Makes everything that depends on the run as it is in a kernel that was started for it."""
-        if job["memory"] is not None:
-            resource.setrlimit(resource.RLIMIT_AS, (job["memory"], job["memory"]))
+        _limit(job["limits"])
         os.chdir(job["cwd"])
         environ = {**self._environ, **job["env"]}
         for name in set(os.environ).difference(environ):
@@ -206,6 +205,19 @@ def _play_kernel(app):
 
 
 REHEARSAL = ["1 + 1", "print('hello')", "display({'text/plain': ''}, raw=True)", "1 / 0"]
+
+
+def _limit(limits):
+    """As kernel/process/sys.rs does it for kernels that are started."""
+    for kind, soft, hard in (
+        (resource.RLIMIT_AS, limits["memory"], limits["memory"]),
+        (resource.RLIMIT_CPU, limits["cpu"], limits["cpu"] and limits["cpu"] + 1),
+        (resource.RLIMIT_NOFILE, limits["files"], limits["files"]),
+    ):
+        if soft is not None:
+            most = resource.getrlimit(kind)[1]
+            most = float("inf") if most == resource.RLIM_INFINITY else most
+            resource.setrlimit(kind, (min(soft, most), min(hard, most)))
 
 
 def _forget_shared_randomness():

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::super::connection::Connection;
 use super::super::live::Kernel;
-use super::super::process::RUN_MARK;
+use super::super::process::{RUN_MARK, Resources};
 use super::super::{Job, StartError};
 use super::template::{Forked, Template, TemplateError};
 use crate::clock::SharedClock;
@@ -70,7 +70,9 @@ impl Idle {
         let run = job.run.to_string();
         let env = job.kernel.env.iter().chain(&job.env).map(|(name, value)| (name.as_str(), value.as_str()));
         let env: BTreeMap<&str, &str> = env.chain([(RUN_MARK, run.as_str())]).collect();
-        let message = json!({ "cwd": job.workdir, "env": env, "memory": job.limits.memory_bytes });
+        let Resources { memory_bytes, cpu_seconds, open_files } = job.limits.resources;
+        let limits = json!({ "memory": memory_bytes, "cpu": cpu_seconds, "files": open_files });
+        let message = json!({ "cwd": job.workdir, "env": env, "limits": limits });
         // From now on there may be processes with the mark of the run.
         self.kernel.process.belongs_to(job.run);
         self.control.write_all(format!("{message}\n").as_bytes()).await?;

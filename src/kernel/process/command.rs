@@ -13,9 +13,20 @@ use crate::model::RunId;
 #[derive(Debug)]
 pub struct Command {
     inner: std::process::Command,
-    memory_bytes: Option<u64>,
+    resources: Resources,
     /// Marks the processes of a run, so that those who left the group are found too.
     pub(super) mark: Option<String>,
+}
+
+/// What a process may use, as setrlimit(2) bounds it; what is `None` is not bounded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resources {
+    /// Address space (`RLIMIT_AS`).
+    pub memory_bytes: Option<u64>,
+    /// User and system time (`RLIMIT_CPU`). Who uses it up is ended by SIGXCPU, and a second later by SIGKILL.
+    pub cpu_seconds: Option<u64>,
+    /// Open files (`RLIMIT_NOFILE`).
+    pub open_files: Option<u64>,
 }
 
 /// Begins a [`Command`] with the server's environment, less what configures the server itself (`NBHOOK_*` holds secrets
@@ -29,7 +40,7 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
         }
     }
     inner.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Command { inner, memory_bytes: None, mark: None }
+    Command { inner, resources: Resources::default(), mark: None }
 }
 
 impl Command {
@@ -51,10 +62,10 @@ impl Command {
         self
     }
 
-    /// Bounds the address space of each of its processes.
+    /// Bounds what it and each process that it starts may use.
     #[must_use]
-    pub fn memory_limit(mut self, bytes: Option<u64>) -> Self {
-        self.memory_bytes = bytes;
+    pub fn limited(mut self, resources: Resources) -> Self {
+        self.resources = resources;
         self
     }
 
@@ -81,7 +92,7 @@ impl Command {
     }
 
     pub(super) fn start(&mut self) -> io::Result<Child> {
-        sys::isolate(&mut self.inner, self.memory_bytes);
+        sys::isolate(&mut self.inner, self.resources);
         self.inner.spawn()
     }
 }

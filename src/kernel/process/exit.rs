@@ -19,6 +19,12 @@ impl Exit {
         *self == Self::Code(0)
     }
 
+    /// Whether the system ended it for the CPU time it had used.
+    #[must_use]
+    pub fn used_up_its_time(&self) -> bool {
+        *self == Self::Signal(libc::SIGXCPU)
+    }
+
     /// Whether it was ended by SIGKILL, which is what the kernel's out-of-memory killer sends.
     #[must_use]
     pub fn killed(&self) -> bool {

@@ -16,6 +16,7 @@ pub(in crate::kernel) mod orphans;
 mod sys;
 #[cfg(test)]
 pub(in crate::kernel) mod tests;
+mod usage;
 
 use std::io;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
@@ -26,11 +27,12 @@ use tokio::sync::{oneshot as reply, watch};
 use crate::model::RunId;
 
 pub use adopted::Adopted;
-pub use command::{Command, command};
+pub use command::{Command, Resources, command};
 pub use exit::Exit;
 pub use oneshot::{HelperError, Output, run_to_end};
 pub use orphans::kill_orphans;
 pub(in crate::kernel) use sys::send_with_files;
+pub use usage::{Usage, usage};
 
 /// The environment variable that marks the processes of a run; its value is the run's id.
 pub const RUN_MARK: &str = "NBHOOK_RUN";

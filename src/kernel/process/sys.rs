@@ -6,15 +6,17 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use super::Resources;
+
 /// A process id as the system calls take it.
 pub(super) type Pid = libc::pid_t;
 
 /// Makes the child the leader of its own session and process group, lets it die with the thread that starts it, gives it
-/// default signal handlers and none of the server's files, and bounds its memory.
-pub(super) fn isolate(command: &mut Command, memory_bytes: Option<u64>) {
+/// default signal handlers and none of the server's files, and bounds what it may use.
+pub(super) fn isolate(command: &mut Command, resources: Resources) {
     let parent = std::process::id();
     // SAFETY: the closure runs between fork and exec. It allocates nothing, takes no lock and calls only functions that
-    // POSIX or Linux document as async-signal-safe (plain system calls); it captures two plain numbers.
+    // POSIX or Linux document as async-signal-safe (plain system calls); it captures plain numbers.
     unsafe {
         command.pre_exec(move || {
             check(libc::setsid())?;
@@ -23,9 +25,16 @@ pub(super) fn isolate(command: &mut Command, memory_bytes: Option<u64>) {
                 // A server started with `nohup` or in the background ignores some of these, and Python would inherit that.
                 libc::signal(signal, libc::SIG_DFL);
             }
-            limit(libc::RLIMIT_CORE, 0)?;
+            limit(libc::RLIMIT_CORE, 0, 0)?;
+            let Resources { memory_bytes, cpu_seconds, open_files } = resources;
             if let Some(bytes) = memory_bytes {
-                limit(libc::RLIMIT_AS, bytes)?;
+                limit(libc::RLIMIT_AS, bytes, bytes)?;
+            }
+            if let Some(seconds) = cpu_seconds {
+                limit(libc::RLIMIT_CPU, seconds, seconds.saturating_add(1))?;
+            }
+            if let Some(files) = open_files {
+                limit(libc::RLIMIT_NOFILE, files, files)?;
             }
             close_files_on_exec();
             Ok(())
@@ -60,10 +69,30 @@ type Resource = libc::__rlimit_resource_t;
 #[cfg(not(target_os = "linux"))]
 type Resource = libc::c_int;
 
-fn limit(resource: Resource, bytes: u64) -> io::Result<()> {
-    let limit = libc::rlimit { rlim_cur: bytes as libc::rlim_t, rlim_max: bytes as libc::rlim_t };
-    // SAFETY: `limit` is a valid rlimit for the length of the call.
-    check(unsafe { libc::setrlimit(resource, &raw const limit) })
+/// Sets a soft and a hard limit, neither above the hard limit that there is.
+fn limit(resource: Resource, soft: u64, hard: u64) -> io::Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a valid rlimit for the length of the calls.
+    unsafe {
+        check(libc::getrlimit(resource, &raw mut limit))?;
+        limit.rlim_cur = limit.rlim_max.min(soft as libc::rlim_t);
+        limit.rlim_max = limit.rlim_max.min(hard as libc::rlim_t);
+        check(libc::setrlimit(resource, &raw const limit))
+    }
+}
+
+/// The unit of CPU times in `/proc`: so many to a second.
+pub(super) fn clock_ticks() -> u64 {
+    // SAFETY: sysconf takes and gives plain numbers.
+    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    u64::try_from(ticks).ok().filter(|ticks| *ticks > 0).unwrap_or(100)
+}
+
+/// The session of this process.
+#[cfg(test)]
+pub(super) fn session() -> Pid {
+    // SAFETY: getsid takes and gives plain numbers.
+    unsafe { libc::getsid(0) }
 }
 
 /// Marks every file but stdin, stdout and stderr to be closed by exec. What the server itself opens is so marked already;

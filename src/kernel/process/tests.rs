@@ -107,7 +107,9 @@ async fn orphans_are_found_by_their_run() {
 #[tokio::test]
 async fn the_child_sees_no_setting_of_the_server_and_no_foreign_file() {
     let script = "env | grep -c ^NBHOOK_; ls /proc/self/fd | wc -l; ulimit -c; ulimit -v; ps -o sid= -p $$ | tr -d ' '";
-    let process = command("/bin/sh").args(["-c", script]).memory_limit(Some(1 << 30));
+    let process = command("/bin/sh")
+        .args(["-c", script])
+        .limited(Resources { memory_bytes: Some(1 << 30), ..Resources::default() });
     let output = run_to_end(process, b"", Duration::from_secs(10), 1000).await.unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<&str> = text.lines().collect();

@@ -87,7 +87,7 @@ async fn too_much_output_ends_the_run() {
 async fn memory_is_limited() {
     let eat = "x = []\nwhile True: x.append(bytearray(50_000_000))";
     let mut notebook = Notebook::new(&[eat]);
-    notebook.job.limits.memory_bytes = Some(3 << 30);
+    notebook.job.limits.resources.memory_bytes = Some(3 << 30);
     let execution = run(notebook).await;
     match &execution.outcome {
         Outcome::CellError { ename, .. } => assert_eq!(ename, "MemoryError"),
@@ -95,9 +95,51 @@ async fn memory_is_limited() {
     }
     // A program that gives up instead of raising, as C++ does.
     let mut notebook = Notebook::new(&["import os; os.write(2, b'std::bad_alloc'); os.abort()"]);
-    notebook.job.limits.memory_bytes = Some(3 << 30);
+    notebook.job.limits.resources.memory_bytes = Some(3 << 30);
     notebook.job.kernel.argv.extend(["--", "--IPKernelApp.capture_fd_output=False"].map(str::to_owned));
     assert_eq!(run(notebook).await.outcome, Outcome::OutOfMemory { cell: Some(0) });
+}
+
+#[tokio::test]
+async fn cpu_time_is_limited_for_a_process_and_for_all_together() {
+    let workers = "import subprocess, sys\nfor worker in [subprocess.Popen([sys.executable, '-c', 'while True: pass']) for _ in range(3)]: worker.wait()";
+    for (source, seconds) in [("while True: pass", 1), (workers, 2)] {
+        let mut notebook = Notebook::new(&["1", source]);
+        notebook.job.limits.resources.cpu_seconds = Some(seconds);
+        let id = notebook.job.run;
+        let execution = run(notebook).await;
+        assert_eq!(execution.outcome, Outcome::CpuTime { cell: Some(1), limit: Some(seconds) });
+        assert_eq!(marked(id), 0);
+    }
+}
+
+#[tokio::test]
+async fn processes_are_counted() {
+    let start = |number: usize| {
+        let source = format!(
+            "import subprocess, time\nfor _ in range({number}): subprocess.Popen(['sleep', '100'])\ntime.sleep(1.5)"
+        );
+        let mut notebook = Notebook::new(&[&source]);
+        notebook.job.limits.processes = Some(8);
+        notebook
+    };
+    assert_eq!(run(start(7)).await.outcome, Outcome::Succeeded);
+    let many = start(8);
+    let id = many.job.run;
+    assert_eq!(run(many).await.outcome, Outcome::TooManyProcesses { cell: Some(0), limit: 8 });
+    assert_eq!(marked(id), 0);
+}
+
+#[tokio::test]
+async fn open_files_are_limited() {
+    let mut notebook = Notebook::new(&["files = [open('/dev/null') for _ in range(300)]"]);
+    notebook.job.limits.resources.open_files = Some(256);
+    match run(notebook).await.outcome {
+        Outcome::CellError { ename, evalue, .. } => {
+            assert_eq!((ename.as_str(), &evalue[..10]), ("OSError", "[Errno 24]"));
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

@@ -39,7 +39,8 @@ impl Notebook {
                 wall: Duration::from_mins(1),
                 start: Duration::from_mins(1),
                 output_bytes: 64 << 20,
-                memory_bytes: None,
+                processes: None,
+                resources: process::Resources::default(),
             },
         };
         Self { job, dir }

@@ -67,7 +67,7 @@ print(json.dumps(seen, default=str))
 async fn a_notebook_sees_no_difference() {
     let look = async |executor: &dyn Executor| -> BTreeMap<String, Value> {
         let mut notebook = Notebook::new(&["1", PROBE]);
-        notebook.job.limits.memory_bytes = Some(8 << 30);
+        notebook.job.limits.resources.memory_bytes = Some(8 << 30);
         notebook.job.env = ["EXTRA", "PATH_EXTRA", "TERM"].map(|name| (name.to_owned(), "given".to_owned())).to_vec();
         notebook.job.env.push(("WORKDIR".to_owned(), notebook.dir.path().to_str().unwrap().to_owned()));
         notebook.job.env.push(("TMPDIR".to_owned(), "/var/tmp".to_owned()));
