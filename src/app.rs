@@ -160,7 +160,7 @@ fn executor(settings: &KernelSettings, environment: &Environment, clock: SharedC
     match settings.executor {
         ExecutorChoice::Spawn => Arc::new(SpawnExecutor::new(clock)),
         ExecutorChoice::Auto => {
-            let executor = ForkExecutor::new(clock, settings.pool);
+            let executor = ForkExecutor::new(clock, settings.pool, settings.templates << 20);
             executor.prepare(&python_kernel(environment.python(), environment.client_folder()), settings.output << 20);
             Arc::new(executor)
         }

@@ -65,6 +65,8 @@ pub struct KernelSettings {
     pub executor: ExecutorChoice,
     /// Python kernels that wait, ready, per environment; 0 forks each when it is needed.
     pub pool: usize,
+    /// Memory of all processes together that have imported what notebooks import, in MiB.
+    pub templates: u64,
 }
 
 /// How kernels are started.
@@ -165,6 +167,7 @@ impl Default for KernelSettings {
             output: 100,
             executor: ExecutorChoice::default(),
             pool: 2 * cores,
+            templates: 2048,
         }
     }
 }

@@ -25,3 +25,4 @@ mod refusals;
 mod responses;
 mod secrets;
 mod versions;
+mod warming;

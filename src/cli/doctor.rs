@@ -12,7 +12,7 @@ use super::table::Table;
 use crate::app::check_mail;
 use crate::config::Settings;
 use crate::kernel::Kernelspecs;
-use crate::kernel::environment::Inspector;
+use crate::kernel::environment::{Code, Inspector};
 use crate::store::{Files, StoreError};
 
 /// Check the data folder, the kernel environment, kernelspecs and mail
@@ -125,10 +125,11 @@ fn kernel_python(settings: &Settings) -> PathBuf {
 }
 
 async fn environment(python: &Path) -> Vec<Finding> {
-    let inspection = match Inspector::default().inspect(python, &["import nbconvert"]).await {
-        Ok(inspection) => inspection,
-        Err(error) => return vec![finding("python", State::Bad, error.to_string())],
-    };
+    let inspection =
+        match Inspector::default().inspect(python, Code { cells: &["import nbconvert"], beside: &[] }).await {
+            Ok(inspection) => inspection,
+            Err(error) => return vec![finding("python", State::Bad, error.to_string())],
+        };
     let interpreter = inspection.interpreter;
     let advice = format!(
         "`nbhook serve` makes an environment at its first start; or: {} -m pip install ipykernel nbconvert",

@@ -21,7 +21,9 @@ pub(super) struct Show {
 
 impl Show {
     pub(super) async fn run(self, ctx: &Context) -> Result<(), CliError> {
-        let (_, value) = self.hook.find(&ctx.api().await?).await?;
+        let api = ctx.api().await?;
+        let (hook, _) = self.hook.find(&api).await?;
+        let value = api.get(&["hooks", &hook.id]).await?; // says more than the list
         if self.json { ctx.json(&value) } else { print(ctx, &value) }
     }
 }
@@ -30,6 +32,7 @@ impl Show {
 pub(super) fn print(ctx: &Context, value: &Value) -> Result<(), CliError> {
     let hook: Hook = wire::read(value)?;
     let (created, updated) = (text::time(&hook.created_at), text::time(&hook.updated_at));
+    let warm = hook.warm.as_ref().map(ToString::to_string);
     let mut fields = vec![
         ("path", hook.path.as_str()),
         ("id", &hook.id),
@@ -40,6 +43,7 @@ pub(super) fn print(ctx: &Context, value: &Value) -> Result<(), CliError> {
         ("updated", &updated),
     ];
     fields.extend(hook.python.as_deref().map(|python| ("python", python)));
+    fields.extend(warm.as_deref().map(|warm| ("warm", warm)));
     fields.extend(hook.warnings.iter().map(|warning| ("warning", warning.as_str())));
     for (name, value) in fields {
         ctx.line(&format!("{name:<10} {value}"))?;

@@ -40,6 +40,32 @@ impl fmt::Debug for HookUrl {
     }
 }
 
+/// Which modules kernels have imported before their run.
+#[derive(Debug, Deserialize)]
+pub(super) struct Warm {
+    state: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    modules: Vec<String>,
+    #[serde(default)]
+    left_out: Vec<LeftOut>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LeftOut {
+    module: String,
+    reason: String,
+}
+
+impl fmt::Display for Warm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let about = if self.state == "off" { self.reason.clone() } else { self.modules.join(", ") };
+        write!(f, "{}: {about}", self.state)?;
+        self.left_out.iter().try_for_each(|left| write!(f, "; without {} ({})", left.module, left.reason))
+    }
+}
+
 /// Times are RFC 3339, in UTC, here and below.
 #[derive(Debug, Deserialize)]
 pub(super) struct Hook {
@@ -52,6 +78,8 @@ pub(super) struct Hook {
     pub(super) params: Map<String, Value>,
     #[serde(default)]
     pub(super) python: Option<String>,
+    #[serde(default)]
+    pub(super) warm: Option<Warm>,
     #[serde(default)]
     pub(super) warnings: Vec<String>,
     pub(super) created_at: String,

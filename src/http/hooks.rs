@@ -42,6 +42,13 @@ impl<'a> HookView<'a> {
     }
 }
 
+/// A hook by itself: also which modules its kernels have imported before their run.
+async fn with_warmth(hook: &Hook, service: &Service) -> Result<Value, ApiError> {
+    let mut view = serde_json::to_value(HookView::new(hook, service)).unwrap_or_default();
+    view["warm"] = json!(service.warmth(hook).await?);
+    Ok(view)
+}
+
 /// `meta` of a multipart deploy, or a whole JSON deploy.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,7 +77,7 @@ pub(super) async fn deploy(
     };
     let service = service.into_inner();
     let done = service.deploy(&caller, deploy).await?;
-    let mut view = serde_json::to_value(HookView::new(&done.hook, &service)).unwrap_or_default();
+    let mut view = with_warmth(&done.hook, &service).await?;
     view["python"] = json!(done.python);
     view["warnings"] = json!(done.warnings);
     let mut response = if done.is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
@@ -132,7 +139,7 @@ pub(super) async fn show(
     id: Id<HookId>,
 ) -> Result<HttpResponse, ApiError> {
     let hook = service.hook(&caller, id.0).await?;
-    Ok(HttpResponse::Ok().json(HookView::new(&hook, &service)))
+    Ok(HttpResponse::Ok().json(with_warmth(&hook, &service).await?))
 }
 
 /// A PATCH: what is absent stays.
@@ -151,7 +158,7 @@ pub(super) async fn change(
 ) -> Result<HttpResponse, ApiError> {
     let change: Change = body::json(payload, &service).await?;
     let hook = service.set_params(&caller, id.0, HookParamsPatch::parse(change.params)?).await?;
-    Ok(HttpResponse::Ok().json(HookView::new(&hook, &service)))
+    Ok(HttpResponse::Ok().json(with_warmth(&hook, &service).await?))
 }
 
 pub(super) async fn delete(

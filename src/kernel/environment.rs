@@ -12,7 +12,7 @@ mod venv;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use inspect::{InspectError, Inspection, Inspector, Interpreter};
+pub use inspect::{Code, InspectError, Inspection, Inspector, Interpreter};
 pub use policy::python_allowed;
 
 use client::Client;
@@ -139,7 +139,7 @@ impl Environment {
         let given = located(given).map_err(files)?;
 
         report(Step::LookingAtPython, &given.to_string_lossy());
-        let facts = inspect::ask(&given, requirements.modules(), &[]).await?;
+        let facts = inspect::ask(&given, requirements.modules(), Code::default()).await?;
         let lock = venv::lock(&folder, &report).await?;
         let unpack = folder.join("python");
         let client = tokio::task::spawn_blocking(move || Client::install(&unpack)).await;

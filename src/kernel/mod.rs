@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::model::RunId;
@@ -53,7 +54,15 @@ pub trait Executor: Send + Sync {
     /// Only when no kernel could be started; everything after that is an [`Execution`] with its [`Outcome`].
     async fn execute(&self, job: Job) -> Result<(Execution, Leaving), StartError>;
 
-    /// The same, and ends the kernel.
+    /// Gets ready for jobs with this kernel, in the background. `output_limit` as in [`Limits::output_bytes`] of these jobs.
+    fn prepare(&self, _kernel: &KernelCommand, _output_limit: usize) {}
+
+    /// What became of [`KernelCommand::preload`].
+    fn preloaded(&self, _kernel: &KernelCommand) -> Preloaded {
+        Preloaded::Never
+    }
+
+    /// Executes a job and ends the kernel.
     ///
     /// # Errors
     /// As [`Self::execute`].
@@ -87,6 +96,27 @@ pub struct KernelCommand {
     pub name: String,
     pub language: String,
     pub interrupt: InterruptMode,
+    /// Modules to import before the job comes, where the executor can do that without a difference to the notebook.
+    pub preload: Vec<String>,
+}
+
+/// What became of the modules to import in advance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Preloaded {
+    /// Such kernels are spawned.
+    Never,
+    Preparing,
+    Done {
+        left_out: Vec<LeftOut>,
+    },
+}
+
+/// A module that is not imported in advance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    pub module: String,
+    /// What it does, e.g. `starts threads`.
+    pub reason: String,
 }
 
 /// How a kernel wants to be interrupted (`interrupt_mode` of its kernelspec).

@@ -33,8 +33,31 @@ pub struct Version {
     pub size: u64,
     /// The interpreter that the deploying kernel named, if this server may and can use it.
     pub python: Option<PathBuf>,
+    /// What it imports, if that is known.
+    pub imports: Option<Imports>,
     pub live: bool,
     pub created_at: DateTime<Utc>,
+}
+
+/// What a Python notebook's cells import.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imports {
+    /// Dotted names, in the order of the cells.
+    pub modules: Vec<String>,
+    /// Why they should not be imported before the cells run, if there is a reason to be seen in the cells.
+    pub hindrance: Option<String>,
+}
+
+/// What is imported before a run begins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Warm {
+    /// What the notebook imports, where nothing speaks against it.
+    #[default]
+    Auto,
+    /// What the notebook imports, whatever the notebook and the hook's other parameters say.
+    Imports,
+    None,
 }
 
 /// Where a run's files go.
@@ -135,6 +158,8 @@ pub struct HookParams {
     pub env: BTreeMap<String, String>,
     /// The Python interpreter to run in, instead of the one the notebook was deployed from.
     pub python: Option<PathBuf>,
+    /// What kernels have imported before their run begins.
+    pub warm: Warm,
     /// Parameters whose values are redacted wherever they would be seen.
     pub sensitive: Vec<String>,
 }
@@ -152,6 +177,7 @@ impl Default for HookParams {
             workdir: Workdir::Scratch,
             env: BTreeMap::new(),
             python: None,
+            warm: Warm::Auto,
             sensitive: Vec::new(),
         }
     }
@@ -209,6 +235,7 @@ fn set(params: &mut HookParams, name: &str, value: serde_json::Value) -> Result<
         "workdir" => params.workdir = read::<Option<Workdir>>(value)?.unwrap_or_default(),
         "env" => params.env = environment(value)?,
         "python" => params.python = absolute(value)?,
+        "warm" => params.warm = read::<Option<Warm>>(value)?.unwrap_or_default(),
         "sensitive" => params.sensitive = read::<Option<Vec<String>>>(value)?.unwrap_or_default(),
         _ => return Err("is not a parameter of hooks".to_owned()),
     }

@@ -11,7 +11,7 @@ mod path;
 mod run;
 mod user;
 
-pub use hook::{EmailAddress, Hook, HookParams, HookParamsPatch, NextUrl, Version, Workdir};
+pub use hook::{EmailAddress, Hook, HookParams, HookParamsPatch, Imports, NextUrl, Version, Warm, Workdir};
 pub use ids::{ApiToken, Histo, HookId, HookToken, RunId, TokenHash, TokenId, UserId};
 pub use invalid::Invalid;
 pub use page::Page;

@@ -149,8 +149,7 @@ impl Service {
             Ok::<_, Error>((notebook, scratch, workdir))
         })
         .await?;
-        let kernel =
-            self.kernels.command(&notebook, hook.params.python.as_deref().or(version.python.as_deref())).await?;
+        let kernel = self.kernel_of(&notebook, &hook, version).await?;
         let for_owner = call.caller.as_ref().is_some_and(|caller| caller.may_touch(hook.owner));
         let accept = call.accept.clone();
         let (folder, sensitive) = (scratch.path().to_owned(), hook.params.sensitive.clone());

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::kernels::Plan;
 use super::{Error, Result, Service, Wish, on_disk};
 use crate::model::{Caller, Hook, HookParams, HookPath, HookToken, Invalid, Owner, RelativePath, UserId};
 use crate::notebook::Notebook;
@@ -53,20 +54,15 @@ impl Service {
         let plan = self.kernels.plan(wish).await?;
         let service = self.clone();
         // A task of its own: a caller that hangs up in the middle leaves nothing half-done.
-        let stored = self
-            .runtime
-            .spawn(async move { service.store(deploy, owner, plan.python.clone()).await.map(|s| (s, plan)) });
+        let stored =
+            self.runtime.spawn(async move { service.store(deploy, owner, &plan).await.map(|stored| (stored, plan)) });
         let ((hook, is_new), plan) = stored.await??;
+        self.warm_up(&notebook, &hook).await;
         tracing::info!(hook = %hook.id, path = %hook.path, histo = %hook.histo, owner = %hook.owner_name, "deployed");
         Ok(DeployReply { hook, is_new, python: plan.interpreter, warnings: plan.warnings })
     }
 
-    async fn store(
-        &self,
-        deploy: Deploy,
-        (owner, owner_name): (UserId, Owner),
-        python: Option<PathBuf>,
-    ) -> Result<(Hook, bool)> {
+    async fn store(&self, deploy: Deploy, (owner, owner_name): (UserId, Owner), plan: &Plan) -> Result<(Hook, bool)> {
         let token = HookToken::from_random(self.random.bits160()?);
         let Deploy { notebook, dependencies, path, params, .. } = deploy;
         let size = notebook.len() as u64;
@@ -82,7 +78,8 @@ impl Service {
             token,
             params: &params,
             size,
-            python: python.as_deref(),
+            python: plan.python.as_deref(),
+            imports: plan.imports.as_ref(),
             now: self.clock.now(),
         };
         let (place_owner, place_path) = (owner_name.clone(), path.clone());

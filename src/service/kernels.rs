@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::{Error, Result};
 use crate::config::KernelSettings;
-use crate::kernel::environment::{Environment, Inspector, python_allowed};
+use crate::kernel::environment::{Code, Environment, Inspector, python_allowed};
 use crate::kernel::nbconvert::notebook_to_html;
 use crate::kernel::{KernelCommand, Kernelspecs, python_kernel};
-use crate::model::{Invalid, RelativePath};
+use crate::model::{Imports, Invalid, RelativePath};
 use crate::notebook::Notebook;
 
 /// A notebook of thousands of cells takes nbconvert seconds; one that takes longer than this is stuck.
@@ -50,6 +50,7 @@ pub struct Plan {
     pub python: Option<PathBuf>,
     /// The interpreter that runs will use, if it is a Python notebook.
     pub interpreter: Option<PathBuf>,
+    pub imports: Option<Imports>,
     pub warnings: Vec<String>,
 }
 
@@ -71,7 +72,7 @@ impl Kernels {
     pub async fn plan(&self, wish: Wish<'_>) -> Result<Plan> {
         if !is_python(wish.notebook) {
             self.command(wish.notebook, None).await?;
-            return Ok(Plan { python: None, interpreter: None, warnings: Vec::new() });
+            return Ok(Plan { python: None, interpreter: None, imports: None, warnings: Vec::new() });
         }
         let mut warnings = Vec::new();
         let mut python = None;
@@ -93,31 +94,36 @@ impl Kernels {
             warnings.push(format!("this server has no kernelspec `{named}`; it runs in the server's own Python"));
         }
         let interpreter = command.argv.first().map_or(self.environment.python(), Path::new);
-        let missing = self.missing_modules(interpreter, &wish).await;
+        let (missing, imports) = self.modules(interpreter, &wish).await;
         if !missing.is_empty() {
             warnings.push(format!("{} has no module {}", interpreter.display(), missing.join(", ")));
         }
-        Ok(Plan { interpreter: Some(interpreter.to_owned()), python, warnings })
+        Ok(Plan { interpreter: Some(interpreter.to_owned()), python, imports, warnings })
     }
 
-    /// The modules that a notebook imports and will not find.
-    async fn missing_modules(&self, interpreter: &Path, wish: &Wish<'_>) -> Vec<String> {
+    /// The modules that a notebook imports and will not find, and those that its cells import from elsewhere than beside it.
+    async fn modules(&self, interpreter: &Path, wish: &Wish<'_>) -> (Vec<String>, Option<Imports>) {
         let code: Vec<String> = wish.notebook.code_cells().into_iter().map(|(_, source, _)| source).collect();
         let code: Vec<&str> = code.iter().map(String::as_str).collect();
-        let found = match self.inspector.inspect(interpreter, &code).await {
-            Ok(inspection) => inspection.missing_imports,
+        let beside: Vec<&str> = wish.dependencies.iter().filter_map(|(path, _)| module_of(path.as_str())).collect();
+        let found = match self.inspector.inspect(interpreter, Code { cells: &code, beside: &beside }).await {
+            Ok(inspection) => inspection,
             Err(error) => {
                 tracing::warn!(%error, "cannot look for the imports of a notebook");
-                return Vec::new();
+                return (Vec::new(), None);
             }
         };
-        let beside = |name: &str| {
-            wish.dependencies.iter().any(|(path, _)| {
-                path.as_str().split('/').next().is_some_and(|first| first.strip_suffix(".py").unwrap_or(first) == name)
-            })
-        };
         let ours = ["nbhook", "naas"]; // the server puts them on the kernel's path
-        found.into_iter().filter(|name| !ours.contains(&name.as_str()) && !beside(name)).collect()
+        let missing = found.missing_imports.into_iter();
+        let missing =
+            missing.filter(|name| !ours.contains(&name.as_str()) && !beside.contains(&name.as_str())).collect();
+        let mut imports = found.imports;
+        let styled = wish.dependencies.iter().any(|(path, _)| path.as_str() == "matplotlibrc");
+        imports.modules.retain(|name| {
+            let package = name.split('.').next().unwrap_or_default();
+            !beside.contains(&package) && (!styled || package != "matplotlib")
+        });
+        (missing, Some(imports))
     }
 
     /// How to start the kernel of a notebook; `python` is the interpreter chosen for it, if any.
@@ -172,6 +178,12 @@ impl Kernels {
         let html = notebook_to_html(&self.environment, notebook, title, Some(folder), RENDER_TIMEOUT).await;
         html.map_err(|error| Error::Internal(error.to_string()))
     }
+}
+
+/// The module that a file beside a notebook is, or is a part of.
+fn module_of(path: &str) -> Option<&str> {
+    let first = path.split('/').next()?;
+    if first.len() == path.len() { first.strip_suffix(".py") } else { Some(first) }
 }
 
 /// A notebook without a word about its kernel is taken for Python: nbformat 3 had no others to speak of.

@@ -16,6 +16,7 @@ mod reply;
 mod request;
 mod unsaved;
 mod users;
+mod warm;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,6 +39,7 @@ pub use reply::{Content as AnswerContent, Reply, ReplyBody};
 pub use request::{Body, Call, Upload};
 use unsaved::Unsaved;
 pub use users::IssuedToken;
+pub use warm::Warmth;
 
 use crate::clock::SharedClock;
 use crate::config::Settings;

@@ -1,6 +1,7 @@
 """Forks the IPython kernels of runs. The server runs this file as a script; nothing imports it.
 
-Usage: ``python _forkserver.py [DIRECTORY ...]`` with a Unix stream socket as standard input, the *channel*. The process that runs
+Usage: ``python _forkserver.py [DIRECTORY ...] [-- MODULE ...]`` (what to put at the end of ``sys.path``, and what to import in
+advance) with a Unix stream socket as standard input, the *channel*. The process that runs
 this script is the *template*: it imports and prepares all that a kernel needs, stays single-threaded, without event loop or
 ZeroMQ context, and never runs anyone's code. Lines on the channel, from the server:
 
@@ -8,8 +9,9 @@ ZeroMQ context, and never runs anyone's code. Lines on the channel, from the ser
   ``F PID``, or ``X MESSAGE`` when that is impossible.
 - ``R PID``: the server knows of the end of this kernel, which may be reaped.
 
-and to the server, beside the answers: ``T STAMPS`` once, when the template is ready (a JSON list of files and directories of the
-environment with the times of their last change in nanoseconds), and ``E PID STATUS`` when a kernel has ended
+and to the server, beside the answers: ``T REPORT`` once, when the template is ready (JSON: ``stamps``, a list of files and directories of
+the environment with the times of their last change in nanoseconds; ``left_out``, the modules that were not imported, each with the
+reason; ``memory``, in bytes), and ``E PID STATUS`` when a kernel has ended
 (STATUS is the exit status, negative for a signal). Until ``R`` the ended kernel stays a zombie, so that its number belongs to no
 stranger while the server kills what is left of its group.
 
@@ -34,7 +36,10 @@ def main():
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
-    template = _beside("_template").Template(_beside("_kernel"), _beside("_ending"), sys.argv[1:])
+    words = sys.argv[1:]
+    end = words.index("--") if "--" in words else len(words)
+    directories, modules = words[:end], words[end + 1 :]
+    template = _beside("_template").Template(_beside("_kernel"), _beside("_ending"), _beside("_preload"), directories, modules)
     template.prepare()
     kernel = Forks(channel, template).serve()
     if kernel is not None:
@@ -68,7 +73,7 @@ class Forks:
         os.set_blocking(wake, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        self._say(f"T {json.dumps(self._template.stamps)}")
+        self._say(f"T {json.dumps(self._template.report())}")
         poll = select.poll()
         poll.register(self._channel, select.POLLIN)
         poll.register(woken, select.POLLIN)

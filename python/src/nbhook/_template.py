@@ -26,18 +26,21 @@ MARK = "NBHOOK_RUN"
 class Template:
     """A kernel as far as it can be made without threads, sockets and an event loop."""
 
-    def __init__(self, launcher, ending, directories):
+    def __init__(self, launcher, ending, preload, directories, modules):
         self._launcher = launcher
         self._ending = ending
+        self._preload = preload
         self._directories = directories
+        self._modules = modules
         self._environ = {name: value for name, value in os.environ.items() if name != MARK}
         self._app = None
-        self.stamps = []
+        self._stamps = []
+        self._left_out = []
 
     def prepare(self):
         gc.disable()
         self._launcher.leave_no_trace_of_this_script()
-        self.stamps = [[path, os.stat(path).st_mtime_ns] for path in (sys.executable, *sys.path) if os.path.exists(path)]
+        self._stamps = [[path, os.stat(path).st_mtime_ns] for path in (sys.executable, *sys.path) if os.path.exists(path)]
         self._launcher.switch_the_debugger_off()
         if not all(map(os.path.isabs, self._environ.get("PYTHONPATH", "/").split(os.pathsep))):
             raise Unsuitable("PYTHONPATH depends on the working directory")
@@ -50,11 +53,24 @@ class Template:
                 importlib.import_module(name)
             except Exception:  # noqa: BLE001 - the kernel will import it, or not, when it needs it
                 continue
+        self._import_in_advance()
         reason = self.reason_not_to_fork()
         if reason:
             raise Unsuitable(reason)
         gc.collect()
         gc.freeze()
+
+    def _import_in_advance(self):
+        before = dict(os.environ)
+        # As ipykernel sets it in a kernel: matplotlib reads it at its import. Each kernel's own environment is set later.
+        os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+        self._left_out = self._preload.preload(self._modules, self._directories)
+        changed = {name: value for name, value in os.environ.items() if before.get(name) != value and name != "MPLBACKEND"}
+        self._environ.update(changed)
+
+    def report(self):
+        """What the server is told of the template."""
+        return {"stamps": self._stamps, "left_out": self._left_out, "memory": _private_memory()}
 
     def reason_not_to_fork(self):
         """Why a child of this process might not be sound, or nothing."""
@@ -227,6 +243,12 @@ def _forget_shared_randomness():
     if "multiprocessing.process" in sys.modules:
         process = sys.modules["multiprocessing.process"]
         process.current_process().authkey = os.urandom(32)
+
+
+def _private_memory():
+    """Bytes that this process shares with no other."""
+    with open("/proc/self/smaps_rollup") as file:
+        return sum(int(line.split()[1]) << 10 for line in file if line.startswith("Private_"))
 
 
 def _as_if_started(connection_file, directories):

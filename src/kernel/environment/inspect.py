@@ -1,7 +1,8 @@
 """Tells what a Python interpreter has. Executes nothing of the notebook and imports none of its packages.
 
-Reads {"modules": [name], "cells": [source]} from standard input and prints one line of JSON:
-{"executable": path, "version": "3.11.7", "modules": {name: version or "" or null}, "missing": [name]},
+Reads {"modules": [name], "cells": [source], "beside": [name]} from standard input and prints one line of JSON:
+{"executable": path, "version": "3.11.7", "modules": {name: version or "" or null}, "missing": [name],
+"imports": {"modules": [dotted name], "hindrance": why they cannot be imported before the cells run, or null}},
 or only executable and version when this Python is too old. Hence the old-fashioned code up to that point.
 """
 import json
@@ -24,6 +25,9 @@ import warnings
 
 # Cell magics whose body is Python of this kernel; the body of any other is something else.
 PYTHON_MAGICS = {"%%time", "%%timeit", "%%capture", "%%prun", "%%memit", "%%mprun"}
+# What imports may depend on, by the last part of its name.
+SETTINGS = {"environ": "os.environ", "environb": "os.environ", "putenv": "os.putenv", "chdir": "os.chdir", "meta_path": "sys.meta_path"}
+ENVIRONMENT_MAGICS = ("%env", "%set_env", "%cd", "%pip", "%conda", "!pip", "%load_ext", "%reload_ext")
 # The server brings these along.
 PROVIDED = {"nbhook", "naas"}
 IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
@@ -110,6 +114,52 @@ class Imports(ast.NodeVisitor):
             self.visit(part)
 
 
+class TopLevel(ast.NodeVisitor):
+    """Collects what the cells import themselves, in order, and what stands against importing that before they run."""
+
+    def __init__(self):
+        self.modules = []
+        self.hindrance = None
+
+    def visit_Import(self, node):
+        self.modules += [alias.name for alias in node.names]
+
+    def visit_ImportFrom(self, node):
+        if not node.level and node.module:
+            self.modules.append(node.module)
+
+    def visit_FunctionDef(self, node):
+        pass  # may never be called
+
+    visit_AsyncFunctionDef = visit_Lambda = visit_ClassDef = visit_FunctionDef
+
+    def generic_visit(self, node):
+        for child in ast.walk(node):
+            name = getattr(child, "attr", None) or getattr(child, "id", None)
+            if name in SETTINGS or name == "path" and getattr(getattr(child, "value", None), "id", None) == "sys":
+                self.hindrance = self.hindrance or "the notebook mentions %s, on which imports may depend" % SETTINGS.get(name, "sys.path")
+        super().generic_visit(node)
+
+
+def imports(cells, beside):
+    top = TopLevel()
+    for name in beside:
+        if present(name):
+            top.hindrance = "%s beside the notebook takes the place of an installed module" % name
+    for source in cells:
+        try:
+            for statement in parse(source).body:
+                top.generic_visit(ast.Module(body=[statement], type_ignores=[]))
+        except RecursionError:
+            continue
+        if any(line.lstrip().startswith(ENVIRONMENT_MAGICS) for line in source.splitlines()):
+            top.hindrance = "the notebook sets variables or the directory by a magic, on which imports may depend"
+    # Every kernel has the client and most of the standard library already.
+    known = PROVIDED | set(getattr(sys, "stdlib_module_names", sys.builtin_module_names))
+    modules = [name for name in dict.fromkeys(top.modules) if name.partition(".")[0] not in known]
+    return {"modules": modules, "hindrance": top.hindrance}
+
+
 def catches_import_errors(kind):
     if kind is None:
         return True
@@ -131,4 +181,5 @@ warnings.simplefilter("ignore")
 asked = json.load(sys.stdin)
 answer["modules"] = {name: version(name) for name in asked["modules"]}
 answer["missing"] = missing(asked["cells"])
+answer["imports"] = imports(asked["cells"], asked["beside"])
 print(json.dumps(answer))

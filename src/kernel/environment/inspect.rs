@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::kernel::process::{HelperError, command, run_to_end};
+use crate::model::Imports;
 
 const SCRIPT: &str = include_str!("inspect.py");
 /// An interpreter on a slow network disk takes seconds for its first start.
@@ -32,6 +33,14 @@ pub struct Interpreter {
     pub ipykernel: Option<String>,
 }
 
+/// What there is to know of a notebook.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Code<'a> {
+    pub cells: &'a [&'a str],
+    /// The modules that lie beside it.
+    pub beside: &'a [&'a str],
+}
+
 /// What a notebook would find in an interpreter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {
@@ -39,6 +48,8 @@ pub struct Inspection {
     /// Top-level modules that the notebook imports and the interpreter lacks, sorted. Files deployed beside the notebook
     /// are not known here: take their names out.
     pub missing_imports: Vec<String>,
+    /// What its cells import at their top level.
+    pub imports: Imports,
 }
 
 /// Why an interpreter cannot be used. A lowercase fragment that says what to do.
@@ -70,18 +81,18 @@ impl Inspector {
         let known = stamp(python).and_then(|stamp| self.known().get(&stamp).cloned());
         match known {
             Some(interpreter) => Ok(interpreter),
-            None => Ok(self.inspect(python, &[]).await?.interpreter),
+            None => Ok(self.inspect(python, Code::default()).await?.interpreter),
         }
     }
 
-    /// What a notebook with these code cells would find in the interpreter. Nothing of the notebook is executed or
+    /// What a notebook would find in the interpreter. Nothing of the notebook is executed or
     /// imported; cells that are not Python are passed over.
     ///
     /// # Errors
     /// See [`InspectError`].
-    pub async fn inspect(&self, python: &Path, cells: &[&str]) -> Result<Inspection, InspectError> {
+    pub async fn inspect(&self, python: &Path, code: Code<'_>) -> Result<Inspection, InspectError> {
         let stamp = stamp(python);
-        let facts = ask(python, &["ipykernel"], cells).await?;
+        let facts = ask(python, &["ipykernel"], code).await?;
         let ipykernel = facts.usable_ipykernel();
         let interpreter = Interpreter { executable: facts.executable, version: facts.version, ipykernel };
         // What lacks an ipykernel today may get one tomorrow, and its file stays the same.
@@ -92,7 +103,7 @@ impl Inspector {
             }
             known.insert(stamp, interpreter.clone());
         }
-        Ok(Inspection { interpreter, missing_imports: facts.missing })
+        Ok(Inspection { interpreter, missing_imports: facts.missing, imports: facts.imports })
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Stamp, Interpreter>> {
@@ -116,6 +127,8 @@ pub(super) struct Facts {
     pub(super) modules: HashMap<String, Option<String>>,
     #[serde(default)]
     missing: Vec<String>,
+    #[serde(default)]
+    imports: Imports,
 }
 
 impl Facts {
@@ -131,11 +144,11 @@ impl Facts {
     }
 }
 
-/// Asks an interpreter for `modules` and for the imports of `cells`, in one process.
+/// Asks an interpreter for `modules` and for the imports of a notebook, in one process.
 ///
 /// It is started as a kernel is, not isolated (`-I`): what the user's site and `PYTHONPATH` add counts for kernels too.
-pub(super) async fn ask(python: &Path, modules: &[&str], cells: &[&str]) -> Result<Facts, InspectError> {
-    let question = json!({ "modules": modules, "cells": cells }).to_string();
+pub(super) async fn ask(python: &Path, modules: &[&str], code: Code<'_>) -> Result<Facts, InspectError> {
+    let question = json!({ "modules": modules, "cells": code.cells, "beside": code.beside }).to_string();
     let process = command(python).args(["-c", SCRIPT]).current_dir(Path::new("/"));
     let python = python.to_owned();
     let output = match run_to_end(process, question.as_bytes(), TIMEOUT, MAX_OUTPUT).await {

@@ -165,7 +165,7 @@ async fn an_old_python_is_refused() {
     let data = tempfile::tempdir().unwrap();
     let old = data.path().join("python2.7");
     script(&old, "echo '{\"executable\": \"/x\", \"version\": \"2.7.18\"}'").await;
-    let error = Inspector::default().inspect(&old, &[]).await.unwrap_err();
+    let error = Inspector::default().inspect(&old, Code::default()).await.unwrap_err();
     assert!(matches!(&error, InspectError::TooOld { version, .. } if version == "2.7.18"), "{error}");
 }
 
@@ -178,19 +178,36 @@ async fn missing_imports_are_found_and_nothing_is_run() {
         "%%time\nimport xxx\nawait f()",
         "try:\n    import aaa\nexcept ImportError:\n    import bbb",
         "try:\n    import json\nexcept ImportError:\n    import simplejson",
-        "!pip install nothing\nfiles = !ls\nprint?\nimport ddd",
+        "!ls nothing\nfiles = !ls\nprint?\nimport ddd",
         "def f(:",
         "x = (7\n  % 3)\nimport eee",
         "from . import relative\nimport nbhook, naas",
         "if TYPE_CHECKING:\n    import fff\nelse:\n    import ggg",
         "open('/tmp/nbhook-was-run', 'w')",
     ];
-    let inspection = inspector.inspect(&test_python(), &cells).await.unwrap();
+    let inspection = inspector.inspect(&test_python(), Code { cells: &cells, beside: &["local"] }).await.unwrap();
     assert_eq!(inspection.missing_imports, ["bbb", "ddd", "eee", "ggg", "xxx", "zzz"]);
+    let imported = ["zzz.a", "pandas.core", "xxx", "aaa", "bbb", "simplejson", "ddd", "eee", "fff", "ggg"];
+    assert_eq!(inspection.imports.modules, imported, "what needs no other module, and what is tried too");
+    assert_eq!(inspection.imports.hindrance, None);
     assert_eq!(inspection.interpreter.executable, test_python());
     assert!(inspection.interpreter.ipykernel.is_some());
     assert!(!Path::new("/tmp/nbhook-was-run").exists());
-    let bare = inspector.inspect(&bare_python().await, &["import pandas"]).await.unwrap();
+    for (cell, hindrance) in [
+        ("import os\nos.environ.setdefault('A', 'b')", "os.environ"),
+        ("from os import putenv\nputenv('A', 'b')", "os.putenv"),
+        ("import sys\nif True:\n    sys.path += ['x']", "sys.path"),
+        ("%cd ..", "magic"),
+        ("!pip install x", "magic"),
+    ] {
+        let found = inspector.inspect(&test_python(), Code { cells: &[cell], beside: &[] }).await.unwrap();
+        let found = found.imports.hindrance.expect(cell);
+        assert!(found.contains(hindrance), "{cell}: {found}");
+    }
+    let shadowed =
+        inspector.inspect(&test_python(), Code { cells: &["import pandas"], beside: &["numpy"] }).await.unwrap();
+    assert!(shadowed.imports.hindrance.unwrap().starts_with("numpy beside the notebook"));
+    let bare = inspector.inspect(&bare_python().await, Code { cells: &["import pandas"], beside: &[] }).await.unwrap();
     assert_eq!((bare.interpreter.ipykernel, bare.missing_imports), (None, vec!["pandas".to_owned()]));
 }
 

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::unix::pipe;
 
-use super::inspect::{self, Facts};
+use super::inspect::{self, Code, Facts};
 use super::{EnvironmentError, Requirements, Step, tail};
 use crate::kernel::process::{Command, HelperError, Process, command, run_to_end};
 
@@ -67,7 +67,7 @@ impl<Report: Fn(Step, &str) + Sync> Venv<'_, Report> {
         let python = self.folder.join("bin/python");
         let modules = self.requirements.modules();
         let missing = missing(self.folder, &self.base.version, self.requirements);
-        let facts = inspect::ask(&python, modules, &[]).await;
+        let facts = inspect::ask(&python, modules, Code::default()).await;
         let works = facts.as_ref().is_ok_and(|facts| facts.version == self.base.version);
         match facts {
             Ok(facts) if missing.is_empty() && self.requirements.met_by(&facts) => return Ok(facts),
@@ -77,7 +77,7 @@ impl<Report: Fn(Step, &str) + Sync> Venv<'_, Report> {
         }
         unmark(self.folder).map_err(|source| files(self.folder, source))?;
         self.install(&python).await?;
-        let facts = inspect::ask(&python, modules, &[]).await?;
+        let facts = inspect::ask(&python, modules, Code::default()).await?;
         if !self.requirements.met_by(&facts) {
             return Err(self.pip_failed("they are not there after the installation".to_owned()));
         }

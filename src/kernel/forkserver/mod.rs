@@ -19,13 +19,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::{Execution, Executor, Job, KernelCommand, Leaving, SpawnExecutor, StartError};
+use super::{Execution, Executor, Job, KernelCommand, Leaving, Preloaded, SpawnExecutor, StartError};
 use crate::clock::SharedClock;
 use origin::Origin;
 use station::{Station, Tended};
 
-/// Environments that have a template at the same time. The one that was not used for the longest time makes room.
-const MOST_TEMPLATES: usize = 8;
+/// Templates at the same time. The one that was not used for the longest time makes room.
+const MOST_TEMPLATES: usize = 16;
 
 /// Runs every job in a kernel of its own: a forked one where possible, else a spawned one.
 #[derive(Debug)]
@@ -34,50 +34,76 @@ pub struct ForkExecutor {
     spawn: SpawnExecutor,
     /// Kernels that wait, per environment.
     pool: usize,
+    /// Bytes of all templates that import modules in advance.
+    memory: u64,
     stations: Mutex<HashMap<Origin, Tended>>,
 }
 
 impl ForkExecutor {
-    /// `pool` kernels wait per environment; with 0 each is forked when it is needed.
+    /// `pool` kernels wait per environment; with 0 each is forked when it is needed. Templates that import modules in advance
+    /// make room for others when they take more than `memory` bytes together.
     #[must_use]
-    pub fn new(clock: SharedClock, pool: usize) -> Self {
-        Self { spawn: SpawnExecutor::new(clock.clone()), clock, pool, stations: Mutex::default() }
+    pub fn new(clock: SharedClock, pool: usize, memory: u64) -> Self {
+        Self { spawn: SpawnExecutor::new(clock.clone()), clock, pool, memory, stations: Mutex::default() }
     }
 
-    /// Gets ready for jobs with this kernel, in the background. Without this the first job does that, and is spawned.
-    ///
-    /// `output_limit` as in [`super::Limits::output_bytes`] of these jobs. Must be called in a tokio runtime.
-    pub fn prepare(&self, kernel: &KernelCommand, output_limit: usize) {
-        if let Some(origin) = Origin::of(kernel) {
-            self.station(origin).expect_jobs(output_limit);
-        }
-    }
-
+    /// Must be called in a tokio runtime.
     fn station(&self, origin: Origin) -> Arc<Station> {
         let mut stations = self.stations.lock().unwrap_or_else(PoisonError::into_inner);
-        if !stations.contains_key(&origin) && stations.len() >= MOST_TEMPLATES {
-            let stale = stations.iter().min_by_key(|(_, tended)| tended.last_used()).map(|(origin, _)| origin.clone());
-            stale.map(|origin| stations.remove(&origin));
+        let is_new = !stations.contains_key(&origin);
+        while let Some(stale) = self.one_too_many(&stations, &origin, is_new) {
+            stations.remove(&stale);
         }
+        // There may be many sets of modules.
+        let pool = if origin.modules.is_empty() { self.pool } else { self.pool.div_ceil(2) };
         let tended = stations
             .entry(origin.clone())
-            .or_insert_with(|| Station::open(origin, self.pool, self.clock.clone(), Instant::now()));
+            .or_insert_with(|| Station::open(origin, pool, self.clock.clone(), Instant::now()));
         Arc::clone(tended.station())
+    }
+
+    /// The station that has to make room, if any: one with modules rather than one without, which serves all.
+    fn one_too_many(&self, stations: &HashMap<Origin, Tended>, used: &Origin, is_new: bool) -> Option<Origin> {
+        let warm = stations.iter().filter(|(origin, _)| !origin.modules.is_empty());
+        let memory: u64 = warm.map(|(_, tended)| tended.station().memory()).sum();
+        if stations.len() + usize::from(is_new) <= MOST_TEMPLATES && memory <= self.memory {
+            return None;
+        }
+        let others = stations.iter().filter(|(origin, _)| *origin != used);
+        let stale = others.min_by_key(|(origin, tended)| (origin.modules.is_empty(), tended.last_used()))?.0;
+        // Plain ones do not count for the memory.
+        (stations.len() + usize::from(is_new) > MOST_TEMPLATES || !stale.modules.is_empty()).then(|| stale.clone())
     }
 }
 
 #[async_trait]
 impl Executor for ForkExecutor {
+    /// What a template with the job's modules cannot do now, one without them does.
     async fn execute(&self, job: Job) -> Result<(Execution, Leaving), StartError> {
         let origin = Origin::of(&job.kernel).filter(|_| origin::environment_may_come_late(&job));
-        if let Some(origin) = origin
-            && let Some((kernel, how)) = self.station(origin).kernel(&job).await
-        {
-            count(how);
-            return Ok(kernel.run(&job, &self.clock).await);
+        let plain = origin.as_ref().and_then(Origin::plain);
+        for origin in origin.into_iter().chain(plain) {
+            if let Some((kernel, how)) = self.station(origin).kernel(&job).await {
+                count(how);
+                return Ok(kernel.run(&job, &self.clock).await);
+            }
         }
         count("spawn");
         self.spawn.execute(job).await
+    }
+
+    /// Without this the first job does that, and is spawned. Must be called in a tokio runtime.
+    fn prepare(&self, kernel: &KernelCommand, output_limit: usize) {
+        if let Some(origin) = Origin::of(kernel) {
+            self.station(origin).expect_jobs(output_limit);
+        }
+    }
+
+    fn preloaded(&self, kernel: &KernelCommand) -> Preloaded {
+        let Some(origin) = Origin::of(kernel) else { return Preloaded::Never };
+        let stations = self.stations.lock().unwrap_or_else(PoisonError::into_inner);
+        let left_out = stations.get(&origin).and_then(|tended| tended.station().left_out());
+        left_out.map_or(Preloaded::Preparing, |left_out| Preloaded::Done { left_out })
     }
 }
 

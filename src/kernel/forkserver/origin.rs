@@ -12,6 +12,8 @@ pub(super) struct Origin {
     pub(super) script: PathBuf,
     /// What the kernel has at the end of its `sys.path`.
     pub(super) directories: Vec<String>,
+    /// The modules it imports in advance, sorted.
+    pub(super) modules: Vec<String>,
 }
 
 /// Variables that a Python process, its libraries or IPython look at when they start, by how their names begin. A template has
@@ -46,7 +48,20 @@ impl Origin {
             interpreter: PathBuf::from(interpreter),
             script: launcher.with_file_name("_forkserver.py"),
             directories: directories.to_vec(),
+            modules: Self::sorted(&kernel.preload),
         })
+    }
+
+    fn sorted(modules: &[String]) -> Vec<String> {
+        let mut modules = modules.to_vec();
+        modules.sort_unstable();
+        modules.dedup();
+        modules
+    }
+
+    /// The same without modules in advance, if it has any.
+    pub(super) fn plain(&self) -> Option<Self> {
+        (!self.modules.is_empty()).then(|| Self { modules: Vec::new(), ..self.clone() })
     }
 }
 

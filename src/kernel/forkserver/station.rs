@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::super::Job;
 use super::super::live::Kernel;
+use super::super::{Job, LeftOut};
 use super::idle::{ForkError, Idle};
 use super::origin::Origin;
 use super::template::Template;
@@ -93,6 +93,16 @@ impl Station {
         state.last_used = Instant::now();
         state.output_limit = Some(output_limit);
         self.stir.notify_one();
+    }
+
+    /// What its template could not import in advance; none as long as there is no template.
+    pub(super) fn left_out(&self) -> Option<Vec<LeftOut>> {
+        self.state().template.as_ref().map(|template| template.left_out().to_vec())
+    }
+
+    /// Bytes of the template.
+    pub(super) fn memory(&self) -> u64 {
+        self.state().template.as_ref().map_or(0, |template| template.memory())
     }
 
     /// A kernel that has its job, and how it was come by; none when that is not possible now.

@@ -6,12 +6,14 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Interest, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::super::LeftOut;
 use super::super::process::{Adopted, Exit, Process, RUN_MARK, command, send_with_files};
 use super::super::tail::Tail;
 use super::origin::Origin;
@@ -23,6 +25,8 @@ const START_TIMEOUT: Duration = Duration::from_mins(1);
 const FORK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Requests that may wait for the template.
 const QUEUE: usize = 64;
+/// The client package, which most notebooks import.
+const CLIENT: &str = "nbhook";
 /// The mark of no run, as long as that of any.
 const NO_RUN: &str = "00000000-0000-0000-0000-000000000000";
 
@@ -46,6 +50,17 @@ pub(super) enum TemplateError {
 pub(super) struct Template {
     requests: mpsc::Sender<Request>,
     stamps: Stamps,
+    left_out: Vec<LeftOut>,
+    /// Bytes that it shares with no other process.
+    memory: u64,
+}
+
+/// What a template tells of itself.
+#[derive(Debug, Deserialize)]
+struct Report {
+    stamps: Stamps,
+    left_out: Vec<(String, String)>,
+    memory: u64,
 }
 
 /// A process that was just forked.
@@ -72,6 +87,8 @@ impl Template {
         let start = command(&origin.interpreter)
             .args([&origin.script])
             .args(&origin.directories)
+            .args(["--", CLIENT])
+            .args(&origin.modules)
             .current_dir("/".as_ref())
             // Without meaning, but as long as a run's: each kernel writes its own in its place.
             .envs([(RUN_MARK, NO_RUN)])
@@ -83,14 +100,25 @@ impl Template {
         let mut lines = BufReader::new(read).lines();
         let first =
             timeout(START_TIMEOUT, lines.next_line()).await.map_err(|_| TemplateError::Timeout(START_TIMEOUT))?;
-        let Some(stamps) = first?.as_deref().and_then(|line| line.strip_prefix("T ")).and_then(Stamps::parse) else {
+        let report = |line: &str| serde_json::from_str::<Report>(line.strip_prefix("T ")?).ok();
+        let Some(Report { stamps, left_out, memory }) = first?.as_deref().and_then(report) else {
             process.kill_group();
             return Err(TemplateError::Died { status: process.wait().await.to_string(), stderr: tail.text().await });
         };
         let (requests, received) = mpsc::channel(QUEUE);
         let attendant = Attendant { process, tail, lines, write, asked: VecDeque::new(), children: HashMap::new() };
         tokio::spawn(attendant.attend(received));
-        Ok(Self { requests, stamps })
+        let left_out = left_out.into_iter().filter(|(module, _)| module != CLIENT);
+        let left_out = left_out.map(|(module, reason)| LeftOut { module, reason }).collect();
+        Ok(Self { requests, stamps, left_out, memory })
+    }
+
+    pub(super) fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
+    pub(super) fn memory(&self) -> u64 {
+        self.memory
     }
 
     /// Whether it runs and the environment is as it was when it started. Looks at files, so blocks.

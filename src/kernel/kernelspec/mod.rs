@@ -124,7 +124,14 @@ impl Kernelspecs {
         let complete =
             |word: &String| word.replace("{prefix}", &prefix).replace("{resource_dir}", &dir.to_string_lossy());
         let argv = std::iter::once(program.to_string_lossy().into_owned()).chain(words.iter().map(complete)).collect();
-        Ok(KernelCommand { argv, env, name: name.to_owned(), language: spec.language, interrupt: spec.interrupt })
+        Ok(KernelCommand {
+            argv,
+            env,
+            name: name.to_owned(),
+            language: spec.language,
+            interrupt: spec.interrupt,
+            preload: Vec::new(),
+        })
     }
 
     /// The program of a kernelspec as an absolute path.
@@ -171,6 +178,7 @@ fn launch(interpreter: &Path, launcher_dir: &Path, flags: &[String], kernel_args
         name: NATIVE.to_owned(),
         language: "python".to_owned(),
         interrupt: InterruptMode::Signal,
+        preload: Vec::new(),
     }
 }
 

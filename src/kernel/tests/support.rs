@@ -72,7 +72,7 @@ fn of_this_thread(pool: usize) -> Arc<ForkExecutor> {
         static EXECUTOR: OnceCell<Weak<ForkExecutor>> = const { OnceCell::new() };
     }
     let make = || {
-        let executor = Arc::new(ForkExecutor::new(Arc::new(SystemClock), pool));
+        let executor = Arc::new(ForkExecutor::new(Arc::new(SystemClock), pool, 1 << 30));
         let weak = Arc::downgrade(&executor);
         tokio::spawn(async move {
             std::future::pending::<()>().await;

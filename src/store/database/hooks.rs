@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{Sqlite, Transaction};
 
 use super::{Database, from_json, millis, parse, row, time, to_json};
-use crate::model::{Histo, Hook, HookId, HookParams, HookPath, HookToken, Owner, Page, UserId, Version};
+use crate::model::{Histo, Hook, HookId, HookParams, HookPath, HookToken, Imports, Owner, Page, UserId, Version};
 use crate::store::{Result, StoreError};
 
 /// A notebook about to become a version.
@@ -21,6 +21,7 @@ pub struct NewDeploy<'a> {
     /// Size of the notebook in bytes.
     pub size: u64,
     pub python: Option<&'a Path>,
+    pub imports: Option<&'a Imports>,
     pub now: DateTime<Utc>,
 }
 
@@ -68,6 +69,7 @@ row! {
         histo: String,
         size: i64,
         python: Option<String>,
+        imports: Option<String>,
         created_at: i64,
         live: bool,
     }
@@ -81,6 +83,7 @@ impl TryFrom<VersionRow> for Version {
             histo: parse(&row.histo)?,
             size: row.size.unsigned_abs(),
             python: row.python.map(PathBuf::from),
+            imports: row.imports.as_deref().map(from_json).transpose()?,
             live: row.live,
             created_at: time(row.created_at)?,
         })
@@ -109,14 +112,17 @@ impl Database {
         };
         let histo = next_histo(&mut tx, &new).await?;
         write_hook(&mut tx, id, &histo, &new, is_new).await?;
-        sqlx::query("INSERT INTO versions (hook_id, histo, size, python, created_at) VALUES ($1, $2, $3, $4, $5)")
-            .bind(id.to_string())
-            .bind(histo.as_str())
-            .bind(i64::try_from(new.size).unwrap_or(i64::MAX))
-            .bind(new.python.map(|path| path.to_string_lossy().into_owned()))
-            .bind(millis(new.now))
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(
+            "INSERT INTO versions (hook_id, histo, size, python, imports, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(id.to_string())
+        .bind(histo.as_str())
+        .bind(i64::try_from(new.size).unwrap_or(i64::MAX))
+        .bind(new.python.map(|path| path.to_string_lossy().into_owned()))
+        .bind(new.imports.map(to_json).transpose()?)
+        .bind(millis(new.now))
+        .execute(&mut *tx)
+        .await?;
         place(histo).await?;
         // Read before others can write: after the commit the next deploy's histo could be there.
         let hook: HookRow = sqlx::query_as(
@@ -221,7 +227,7 @@ impl Database {
 
     pub async fn version(&self, id: HookId, histo: &Histo) -> Result<Option<Version>> {
         let row: Option<VersionRow> = sqlx::query_as(
-            "SELECT v.histo, v.size, v.python, v.created_at, v.histo = h.histo AS live
+            "SELECT v.histo, v.size, v.python, v.imports, v.created_at, v.histo = h.histo AS live
              FROM versions v JOIN hooks h ON h.id = v.hook_id WHERE v.hook_id = $1 AND v.histo = $2",
         )
         .bind(id.to_string())
@@ -234,7 +240,7 @@ impl Database {
     /// Versions of a hook, newest first.
     pub async fn versions(&self, id: HookId, page: Page) -> Result<Vec<Version>> {
         let rows: Vec<VersionRow> = sqlx::query_as(
-            "SELECT v.histo, v.size, v.python, v.created_at, v.histo = h.histo AS live
+            "SELECT v.histo, v.size, v.python, v.imports, v.created_at, v.histo = h.histo AS live
              FROM versions v JOIN hooks h ON h.id = v.hook_id WHERE v.hook_id = $1
              ORDER BY v.histo DESC LIMIT $2 OFFSET $3",
         )

@@ -85,7 +85,10 @@ impl Database {
 
 /// The migrations in `src/store/migrations`, in order. One that was released is never changed.
 fn migrations() -> Migrator {
-    let all = [(1, "hooks and runs", include_str!("../migrations/0001_hooks_and_runs.sql"))];
+    let all = [
+        (1, "hooks and runs", include_str!("../migrations/0001_hooks_and_runs.sql")),
+        (2, "imports", include_str!("../migrations/0002_imports.sql")),
+    ];
     let migrations = all.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)
     });

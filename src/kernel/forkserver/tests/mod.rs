@@ -3,6 +3,7 @@
 
 mod ends;
 mod same;
+mod warm;
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::clock::SystemClock;
 const LIMIT: usize = 64 << 20;
 
 fn executor(pool: usize) -> ForkExecutor {
-    ForkExecutor::new(Arc::new(SystemClock), pool)
+    ForkExecutor::new(Arc::new(SystemClock), pool, 1 << 30)
 }
 
 async fn ready(pool: usize) -> ForkExecutor {
