@@ -13,16 +13,16 @@ const RUNS: usize = 200;
 
 /// What a server holds, besides its memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Held {
-    children: usize,
-    of_runs: usize,
-    files: usize,
-    threads: usize,
-    meeting_places: usize,
-    scratch: usize,
+pub(crate) struct Held {
+    pub(crate) children: usize,
+    pub(crate) of_runs: usize,
+    pub(crate) files: usize,
+    pub(crate) threads: usize,
+    pub(crate) meeting_places: usize,
+    pub(crate) scratch: usize,
 }
 
-fn held(server: &Server, data: &TempDir) -> Held {
+pub(crate) fn held(server: &Server, data: &TempDir) -> Held {
     let pid = server.pid();
     Held {
         children: processes().iter().filter(|(_, parent, _)| *parent == pid).count(),

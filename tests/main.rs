@@ -24,5 +24,6 @@ mod python_client;
 mod refusals;
 mod responses;
 mod secrets;
+mod soak;
 mod versions;
 mod warming;

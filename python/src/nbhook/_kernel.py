@@ -66,6 +66,14 @@ def kernel_app_class() -> Any:
             self.session.pack = _packer(self.session.pack)
             super().init_sockets()
 
+        def init_heartbeat(self) -> None:
+            """None: the server watches the process itself, and the thread would cost each kernel a millisecond."""
+
+        def init_kernel(self) -> None:
+            super().init_kernel()
+            # ipykernel pauses after every cell lest output be late; our side waits for the kernel to say that it is idle.
+            self.kernel._execute_sleep = 0
+
         def close(self) -> None:
             """Ends the kernel, as the last of all exit functions."""
             contexts = (item for item in gc.get_objects() if isinstance(item, zmq.Context))

@@ -5,6 +5,7 @@ ipykernel's configuration. What makes a kernel is done in each child: sockets, t
 (directory, environment, limits, startup files, which are users' code) is done when the job arrives.
 """
 
+import atexit
 import ctypes
 import fcntl
 import gc
@@ -53,6 +54,7 @@ class Template:
                 importlib.import_module(name)
             except Exception:  # noqa: BLE001 - the kernel will import it, or not, when it needs it
                 continue
+        self._app.make_shell()
         self._import_in_advance()
         reason = self.reason_not_to_fork()
         if reason:
@@ -123,6 +125,8 @@ class Template:
 def _app_class(base):
     """The kernel's application, taken apart: what depends on the environment only, on a kernel, on a run."""
 
+    from ipykernel.compiler import XCachingCompiler
+    from ipykernel.zmqshell import ZMQInteractiveShell
     from IPython.core.application import BaseIPythonApplication
     from tornado.ioloop import IOLoop
 
@@ -141,6 +145,20 @@ def _app_class(base):
             Configured.initialize(self, [])
             if self.loaded_config_files:
                 raise Unsuitable("IPython has configuration files, which are programs")
+
+        def make_shell(self):
+            """The half of a kernel's start that needs no kernel: ``IPythonKernel`` takes the shell that there is."""
+            shell = ZMQInteractiveShell.instance(parent=self, profile_dir=self.profile_dir, compiler_class=XCachingCompiler)
+            shell.run_cell("pass", store_history=False, silent=True)
+
+        def init_kernel(self):
+            super().init_kernel()
+            shell = self.kernel.shell
+            shell.parent = shell.kernel = self.kernel
+            shell.save_sys_module_state()
+            # Before the kernel's own, as where the shell was made after them.
+            atexit.unregister(shell.atexit_operations)
+            atexit.register(shell.atexit_operations)
 
         def init_gui_pylab(self):
             """Comes with the job."""
