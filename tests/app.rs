@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use nbhook::app::{App, Seams};
 use nbhook::clock::{MockClock, SharedClock, SystemClock};
-use nbhook::config::{Secret, Settings};
+use nbhook::config::{ExecutorChoice, Secret, Settings};
 use nbhook::kernel::environment::Requirements;
 use nbhook::random::SystemRandom;
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -85,6 +85,9 @@ impl TestApp {
 
     async fn launch(data: TempDir, clock: Option<Arc<MockClock>>, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = settings(data.path());
+        if spawns() {
+            settings.kernel.executor = ExecutorChoice::Spawn;
+        }
         change(&mut settings);
         let shared: SharedClock = match &clock {
             Some(clock) => clock.clone(),
@@ -147,6 +150,11 @@ impl TestApp {
         let issued = ok(self.api(Method::POST, "/v1/tokens").json(&token).send().await.unwrap()).await;
         issued["token"].as_str().unwrap().to_owned()
     }
+}
+
+/// Whether every kernel is to be spawned, and none forked: `NBHOOK_TEST_EXECUTOR=spawn`.
+pub(crate) fn spawns() -> bool {
+    std::env::var("NBHOOK_TEST_EXECUTOR").is_ok_and(|executor| executor == "spawn")
 }
 
 /// A client that follows no redirect and waits a minute at most.

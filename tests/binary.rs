@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use crate::app::{client, ok, python, url};
+use crate::app::{client, ok, python, spawns, url};
 
 /// How long something may take that is sure to happen.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -21,6 +21,9 @@ pub(crate) fn nbhook<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Comm
     let mut command = Command::new(env!("CARGO_BIN_EXE_nbhook"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"NBHOOK_")) {
         command.env_remove(name);
+    }
+    if spawns() {
+        command.env("NBHOOK_KERNEL__EXECUTOR", "spawn");
     }
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

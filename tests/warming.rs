@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::app::{TestApp, eventually, notebook, ok};
+use crate::app::{TestApp, eventually, notebook, ok, spawns};
 use crate::responses::answer_with;
 
 const PANDAS: &str =
@@ -15,6 +15,9 @@ async fn warm(app: &TestApp, hook: &Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_notebook_imports_is_there_when_its_runs_begin() {
+    if spawns() {
+        return;
+    }
     let app = TestApp::start().await;
     let cells = [PANDAS, &answer_with("respond_json(there)")];
     let hook = app.deploy("warm.ipynb", &notebook(&cells), json!({})).await;
@@ -35,6 +38,9 @@ async fn what_a_notebook_imports_is_there_when_its_runs_begin() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_an_import_may_depend_on_the_run_nothing_is_imported_before() {
+    if spawns() {
+        return;
+    }
     let app = TestApp::start().await;
     let reason = async |name: &str, cells: &[&str], params: Value| {
         let hook = app.deploy(name, &notebook(cells), params).await;

@@ -15,6 +15,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -27,6 +28,10 @@ use station::{Station, Tended};
 /// Templates at the same time. The one that was not used for the longest time makes room.
 const MOST_TEMPLATES: usize = 16;
 
+/// A template that was used so lately does not make room for one with other modules: with more sets of modules in use than there may
+/// be templates, they would start in turn for ever. The jobs that get none run without modules in advance.
+const IN_USE: Duration = Duration::from_mins(1);
+
 /// Runs every job in a kernel of its own: a forked one where possible, else a spawned one.
 #[derive(Debug)]
 pub struct ForkExecutor {
@@ -36,44 +41,64 @@ pub struct ForkExecutor {
     pool: usize,
     /// Bytes of all templates that import modules in advance.
     memory: u64,
+    /// See [`IN_USE`].
+    in_use: Duration,
     stations: Mutex<HashMap<Origin, Tended>>,
 }
 
 impl ForkExecutor {
     /// `pool` kernels wait per environment; with 0 each is forked when it is needed. Templates that import modules in advance
-    /// make room for others when they take more than `memory` bytes together.
+    /// make room for others when they take more than `memory` bytes together and are not in use.
     #[must_use]
     pub fn new(clock: SharedClock, pool: usize, memory: u64) -> Self {
-        Self { spawn: SpawnExecutor::new(clock.clone()), clock, pool, memory, stations: Mutex::default() }
+        Self {
+            spawn: SpawnExecutor::new(clock.clone()),
+            clock,
+            pool,
+            memory,
+            in_use: IN_USE,
+            stations: Mutex::default(),
+        }
     }
 
-    /// Must be called in a tokio runtime.
-    fn station(&self, origin: Origin) -> Arc<Station> {
+    /// The station of an origin; none if it has modules, there is none yet, and none of the others can make room. Must be called
+    /// in a tokio runtime.
+    fn station(&self, origin: Origin) -> Option<Arc<Station>> {
         let mut stations = self.stations.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = !stations.contains_key(&origin);
-        while let Some(stale) = self.one_too_many(&stations, &origin, is_new) {
-            stations.remove(&stale);
+        loop {
+            let too_many = stations.len() + usize::from(is_new) > MOST_TEMPLATES;
+            if !too_many && memory(&stations) <= self.memory {
+                break;
+            }
+            // One with modules rather than one without, which serves all and does not count for the memory.
+            let others =
+                stations.iter().filter(|(other, _)| **other != origin && (too_many || !other.modules.is_empty()));
+            let stale = others.min_by_key(|(other, tended)| (other.modules.is_empty(), tended.last_used()));
+            let Some((stale, last_used)) = stale.map(|(other, tended)| (other.clone(), tended.last_used())) else {
+                break;
+            };
+            let idle = last_used.elapsed() >= self.in_use;
+            if idle || (is_new && origin.modules.is_empty()) {
+                stations.remove(&stale);
+            } else if is_new {
+                return None;
+            } else {
+                break;
+            }
         }
         // There may be many sets of modules.
         let pool = if origin.modules.is_empty() { self.pool } else { self.pool.div_ceil(2) };
         let tended = stations
             .entry(origin.clone())
             .or_insert_with(|| Station::open(origin, pool, self.clock.clone(), Instant::now()));
-        Arc::clone(tended.station())
+        Some(Arc::clone(tended.station()))
     }
+}
 
-    /// The station that has to make room, if any: one with modules rather than one without, which serves all.
-    fn one_too_many(&self, stations: &HashMap<Origin, Tended>, used: &Origin, is_new: bool) -> Option<Origin> {
-        let warm = stations.iter().filter(|(origin, _)| !origin.modules.is_empty());
-        let memory: u64 = warm.map(|(_, tended)| tended.station().memory()).sum();
-        if stations.len() + usize::from(is_new) <= MOST_TEMPLATES && memory <= self.memory {
-            return None;
-        }
-        let others = stations.iter().filter(|(origin, _)| *origin != used);
-        let stale = others.min_by_key(|(origin, tended)| (origin.modules.is_empty(), tended.last_used()))?.0;
-        // Plain ones do not count for the memory.
-        (stations.len() + usize::from(is_new) > MOST_TEMPLATES || !stale.modules.is_empty()).then(|| stale.clone())
-    }
+/// Bytes of the templates that import modules in advance.
+fn memory(stations: &HashMap<Origin, Tended>) -> u64 {
+    stations.iter().filter(|(origin, _)| !origin.modules.is_empty()).map(|(_, tended)| tended.station().memory()).sum()
 }
 
 #[async_trait]
@@ -83,7 +108,8 @@ impl Executor for ForkExecutor {
         let origin = Origin::of(&job.kernel).filter(|_| origin::environment_may_come_late(&job));
         let plain = origin.as_ref().and_then(Origin::plain);
         for origin in origin.into_iter().chain(plain) {
-            if let Some((kernel, how)) = self.station(origin).kernel(&job).await {
+            let Some(station) = self.station(origin) else { continue };
+            if let Some((kernel, how)) = station.kernel(&job).await {
                 count(how);
                 return Ok(kernel.run(&job, &self.clock).await);
             }
@@ -94,8 +120,8 @@ impl Executor for ForkExecutor {
 
     /// Without this the first job does that, and is spawned. Must be called in a tokio runtime.
     fn prepare(&self, kernel: &KernelCommand, output_limit: usize) {
-        if let Some(origin) = Origin::of(kernel) {
-            self.station(origin).expect_jobs(output_limit);
+        if let Some(station) = Origin::of(kernel).and_then(|origin| self.station(origin)) {
+            station.expect_jobs(output_limit);
         }
     }
 
@@ -118,11 +144,11 @@ impl ForkExecutor {
     pub(in crate::kernel) async fn ready(&self, kernel: &KernelCommand, output_limit: usize, waiting: usize) {
         let Some(origin) = Origin::of(kernel) else { return };
         self.prepare(kernel, output_limit);
-        let station = self.station(origin);
+        let Some(station) = self.station(origin) else { return };
         let started = Instant::now();
         while station.ready().is_none_or(|ready| ready < waiting) {
-            assert!(started.elapsed() < std::time::Duration::from_mins(1), "no template after a minute");
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            assert!(started.elapsed() < Duration::from_mins(1), "no template after a minute");
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 }

@@ -21,8 +21,8 @@ use crate::clock::SharedClock;
 const QUIET: Duration = Duration::from_mins(10);
 /// How often to look whether all is well when nothing happens.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
-/// A template that lives this long was no failure.
-const SETTLED: Duration = Duration::from_mins(1);
+/// A template that serves this long was no failure, however it ends.
+const SETTLED: Duration = Duration::from_secs(5);
 /// The pause after a first failure; it doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
@@ -163,17 +163,19 @@ impl Station {
     async fn tend(self: Arc<Self>) {
         let mut failures = 0;
         loop {
-            let started = Instant::now();
+            let mut served = Duration::ZERO;
             match Template::start(&self.origin).await {
                 Ok(template) => {
+                    let ready = Instant::now();
                     self.state().template = Some(Arc::new(template));
                     self.tend_template().await;
+                    served = ready.elapsed();
                 }
                 Err(error) => {
                     tracing::warn!(%error, python = %self.origin.interpreter.display(), "no kernel can be forked; they are spawned");
                 }
             }
-            failures = if started.elapsed() > SETTLED { 0 } else { failures + 1 };
+            failures = if served > SETTLED { 0 } else { failures + 1 };
             if failures > 0 {
                 sleep(pause(failures)).await;
             }

@@ -132,14 +132,18 @@ async fn what_a_fork_would_change_is_left_out_with_the_reason() {
 
 #[tokio::test]
 async fn templates_are_shared_and_make_room_for_others() {
-    let executor = ForkExecutor::new(Arc::new(SystemClock), 0, 1);
+    let mut executor = ForkExecutor::new(Arc::new(SystemClock), 0, 1);
     let plain = warm(&[]);
     executor.ready(&plain, LIMIT, 0).await;
     executor.ready(&warm(&["json", "csv"]), LIMIT, 0).await;
     executor.prepare(&warm(&["csv", "json", "csv"]), LIMIT);
     assert_eq!(executor.stations.lock().unwrap().len(), 2, "the same set in another order");
-    executor.ready(&warm(&["decimal"]), LIMIT, 0).await;
     executor.prepare(&warm(&["decimal"]), LIMIT);
+    assert_eq!(executor.stations.lock().unwrap().len(), 2, "the other one is in use");
+    let without = told(&executor, &warm(&["decimal"]), "import json, sys; print(json.dumps(sys.argv[0][-21:]))").await;
+    assert_eq!(without, json!("ipykernel_launcher.py"), "it runs all the same");
+    executor.in_use = Duration::ZERO;
+    executor.ready(&warm(&["decimal"]), LIMIT, 0).await;
     assert_eq!(executor.preloaded(&warm(&["csv", "json"])), Preloaded::Preparing, "it has made room");
     assert_eq!(executor.preloaded(&plain), Preloaded::Done { left_out: Vec::new() });
 }
