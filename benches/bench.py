@@ -25,6 +25,11 @@ def percentile(values, part):
     return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
 
 
+#: Between the calls of a lone caller, in seconds. Without it the calls would measure throughput: what a contender does after its
+#: answer would delay the next one.
+PAUSE = 0.1
+
+
 def hammer(contender, calls, concurrency):
     """Times of calls in seconds, made by so many callers one after another each, and the time of all."""
     left, lock, times = [calls], threading.Lock(), []
@@ -39,6 +44,8 @@ def hammer(contender, calls, concurrency):
             started = time.perf_counter()
             call()
             times.append(time.perf_counter() - started)
+            if concurrency == 1:
+                time.sleep(PAUSE)
 
     callers = [threading.Thread(target=caller) for _ in range(concurrency)]
     started = time.perf_counter()
@@ -89,8 +96,9 @@ def idle(binary):
     server = Nbhook(binary)
     server.start("hello")
     try:
+        server.idle(4)
+        time.sleep(3)
         kernels = server.idle(4)
-        time.sleep(1)
         uss = statistics.median(kernel.memory_full_info().uss for kernel in kernels)
         rss = psutil.Process(server.child.pid).memory_info().rss
         address = server.url
@@ -163,7 +171,7 @@ def main():
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     given = parser.parse_args()
     binary = given.nbhook.resolve()
-    rounds = 2 if given.quick else 5
+    rounds = 1 if given.quick else 3
 
     def contenders():
         return [Nbhook(binary), KernelGateway(), InProcess("papermill"), InProcess("nbclient"), PapermillPool()]

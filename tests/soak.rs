@@ -3,6 +3,7 @@
 //! `NBHOOK_SOAK_RUNS=5000 ./test soak` makes it long.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,6 +19,8 @@ use crate::leaks::{Held, held};
 const CALLERS: usize = 8;
 /// A template that was killed is missed for a while, so that is done more seldom.
 const KERNELS_PER_TEMPLATE: u64 = 40;
+/// After so many kernels the first template is killed, however short the test.
+const FIRST_TEMPLATE: u32 = 5;
 /// One that ends sooner after it was ready counts as a failure, after which the next one is long in coming.
 const A_NEW_TEMPLATE: Duration = Duration::from_secs(7);
 
@@ -50,13 +53,23 @@ fn forked(server: u32) -> (Vec<u32>, Vec<u32>) {
     (templates, kernels)
 }
 
+/// How many templates and forked kernels of a data folder there are, whoever their parents are by now: the path of their script, which
+/// lies in the folder, is in their command line. Zombies have none.
+fn forked_anywhere(data: &Path) -> usize {
+    let folder = data.file_name().unwrap().to_str().unwrap();
+    let of = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let ours = |words: &str| words.contains(folder) && words.contains("_forkserver.py");
+    processes().iter().filter(|(pid, _, _)| ours(&of(pid))).count()
+}
+
 /// Kills something at random, again and again, until it is told to end; gives how often.
 fn havoc(server: u32, mut random: Dice, end: &AtomicBool) -> (u32, u32) {
     let (mut kernels_killed, mut templates_killed) = (0, 0);
     while !end.load(Ordering::SeqCst) {
         std::thread::sleep(Duration::from_millis(20 + random.below(100)));
         let (templates, kernels) = forked(server);
-        let template = random.below(KERNELS_PER_TEMPLATE) == 0;
+        let template =
+            random.below(KERNELS_PER_TEMPLATE) == 0 || (kernels_killed == FIRST_TEMPLATE && templates_killed == 0);
         let among = if template { &templates } else { &kernels };
         // A template that starts tries things out in one child after another; killed, there would never be a template.
         if among.is_empty() || kernels.len() < 2 {
@@ -140,7 +153,8 @@ async fn whatever_ends_at_random_every_caller_is_answered_and_nothing_is_left() 
             let (templates, kernels) = forked(server.pid());
             let full = (templates.len(), kernels.len()) == (1, 4) && now.of_runs == 0 && now.meeting_places == 4;
             let fits = now.files <= most.files && now.threads <= most.threads;
-            (full && fits && now.scratch == 0).then_some(now)
+            let stray = forked_anywhere(data.path()) != 5;
+            (full && fits && !stray && now.scratch == 0).then_some(now)
         })
     };
     let any = Held { children: 1, of_runs: 0, files: usize::MAX, threads: usize::MAX, meeting_places: 4, scratch: 0 };
@@ -157,21 +171,24 @@ async fn whatever_ends_at_random_every_caller_is_answered_and_nothing_is_left() 
     end.store(true, Ordering::SeqCst);
     let (kernels, templates) = havoc.join().unwrap();
     println!("answers {statuses:?}, {dropped} callers went, {kernels} kernels and {templates} templates were killed");
-    assert!(kernels > 0 && statuses[&200] > 0);
+    assert!(kernels > 0 && templates > 0 && statuses[&200] > 0);
 
     // A few more connections and idle threads may be there; one for each run would be far more.
     let most = Held { files: before.files + 30, threads: before.threads + 20, ..before };
     let after = tokio::task::block_in_place(|| settled("nothing is left", most));
     println!("before {before:?}, after {after:?}");
-    let counted = ok(server.api(reqwest::Method::GET, "/v1/runs?state=running").send().await.unwrap()).await;
-    assert_eq!(counted["items"], json!([]), "every run has ended");
+    for state in ["queued", "running"] {
+        let path = format!("/v1/runs?state={state}");
+        let counted = ok(server.api(reqwest::Method::GET, &path).send().await.unwrap()).await;
+        assert_eq!(counted["items"], json!([]), "every run has ended");
+    }
 
     let url = server.url.clone();
     signal(server.pid(), "TERM");
     let mut server = server;
     server.ended(Duration::from_secs(30));
     eventually("no process and no directory is left", || {
-        let none = forked(pid) == (Vec::new(), Vec::new()) && processes_of_runs(&url).is_empty();
+        let none = forked_anywhere(data.path()) == 0 && processes_of_runs(&url).is_empty();
         (none && meeting_places(pid).is_empty()).then_some(())
     });
 }
