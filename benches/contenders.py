@@ -118,9 +118,12 @@ class Nbhook(HttpContender):
         def warm():
             connection = http.client.HTTPConnection(f"127.0.0.1:{port}")
             connection.request("GET", f"/v1/hooks/{self.hook['id']}", headers=headers)
-            return json.loads(connection.getresponse().read())["warm"]["state"] != "preparing"
+            found = json.loads(connection.getresponse().read())["warm"]
+            self.warmth = json.dumps(found)
+            return found["state"] != "preparing"
 
         until("the imports are warm", warm)
+        assert notebook != "pandas" or json.loads(self.warmth)["modules"] == ["pandas"], self.warmth
         self.idle(4)
         return self.hook["url"]
 

@@ -301,6 +301,7 @@ async fn the_servers_own_trouble_is_not_told() {
     let app = TestApp::start().await;
     let hook = app.deploy("a.ipynb", &notebook(&["1"]), json!({})).await;
     ok(app.call(&hook, &[]).await).await;
+    app.quiet().await;
     // The runs have no directory any more to be made in.
     let scratch = app.data.path().join(".nbhook/scratch");
     std::fs::remove_dir_all(&scratch).unwrap();

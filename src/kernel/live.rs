@@ -123,6 +123,12 @@ pub struct Leaving {
 }
 
 impl Leaving {
+    /// Whether it was stopped, or has died, so that its end takes no time of its own.
+    #[must_use]
+    pub fn is_killed(&self) -> bool {
+        !self.by_itself
+    }
+
     /// Ends the kernel and everything it started.
     ///
     /// A kernel whose cells have run is asked to end, as nbclient does it: at its exit Python writes out what files left open

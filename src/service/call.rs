@@ -271,10 +271,10 @@ impl Service {
         let secrets = run.injected.as_ref().map_or(&[][..], Injected::secrets);
         ending.mask(secrets);
         run.notebook.mask_outputs(secrets);
-        if ending.answers_with_a_file()
-            && let Some(kernel) = kernel.take()
-        {
-            self.end(kernel).await; // which writes what the file still lacks
+        // A kernel that ends by itself writes what a file still lacks; and what was killed is gone when its caller hears of it.
+        let at_once = |kernel: &mut Leaving| ending.answers_with_a_file() || kernel.is_killed();
+        if let Some(kernel) = kernel.take_if(at_once) {
+            self.end(kernel).await;
         }
         let mut body = self.body(&run, &mut ending).await;
         if let ReplyBody::Failed(error) = &mut body
