@@ -1,5 +1,6 @@
 //! Nothing is left behind, however often notebooks run and however they end.
 
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
@@ -22,13 +23,23 @@ pub(crate) struct Held {
     pub(crate) scratch: usize,
 }
 
+/// How many entries of a folder are so.
+fn entries(folder: String, is_so: impl Fn(&Path) -> bool) -> usize {
+    std::fs::read_dir(folder).map_or(0, |entries| entries.flatten().filter(|entry| is_so(&entry.path())).count())
+}
+
+/// Without the database's connections, each of which has a thread and three files: there may be more or fewer, up to its pool's bound.
 pub(crate) fn held(server: &Server, data: &TempDir) -> Held {
     let pid = server.pid();
     Held {
         children: processes().iter().filter(|(_, parent, _)| *parent == pid).count(),
         of_runs: processes_of_runs(&server.url).len(),
-        files: count(format!("/proc/{pid}/fd")),
-        threads: count(format!("/proc/{pid}/task")),
+        files: entries(format!("/proc/{pid}/fd"), |file| {
+            !std::fs::read_link(file).is_ok_and(|target| target.to_string_lossy().contains("nbhook.db"))
+        }),
+        threads: entries(format!("/proc/{pid}/task"), |thread| {
+            !std::fs::read_to_string(thread.join("comm")).is_ok_and(|name| name.starts_with("sqlx"))
+        }),
         meeting_places: meeting_places(pid).len(),
         scratch: count(data.path().join(".nbhook/scratch")),
     }

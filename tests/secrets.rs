@@ -94,6 +94,7 @@ async fn tokens_show_nowhere() {
     }
     told.push_str(&app.http.get(format!("{}/metrics", app.url)).send().await.unwrap().text().await.unwrap());
     let mails = app.data.path().join(".nbhook/mail");
+    app.quiet().await;
     eventually("the mails are written", async || mails.is_dir() && files(&mails, &[]).len() >= 2).await;
 
     let data = app.data.path().to_owned();
