@@ -14,7 +14,7 @@ use super::ending::{self, Ending};
 use super::reply::{Reply, ReplyBody};
 use super::request::{self, Call};
 use super::{Error, RETRY_AFTER, Result, Service, on_disk};
-use crate::kernel::process::Resources;
+use crate::kernel::process::{Resources, kill_orphans};
 use crate::kernel::{CodeCell, Execution, Job, KernelCommand, Leaving, Limits};
 use crate::model::{ErrorKind, Histo, Hook, HookToken, RunError, RunId, Trigger, Version, Workdir};
 use crate::notebook::{self, Injected, Language, Notebook};
@@ -218,8 +218,10 @@ impl Service {
         };
         let executed = tokio::select! {
             executed = work => executed,
-            // Dropping the execution kills its kernel.
+            // Dropping the execution kills its kernel. The server may end next: what the kernel started must not outlive it.
             () = self.interrupt.cancelled() => {
+                let id = run.id;
+                let _ = tokio::task::spawn_blocking(move || kill_orphans(&[id])).await;
                 return Err(RunError::new(ErrorKind::Interrupted, "the server was stopped before the run ended"));
             }
         };
