@@ -170,10 +170,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nbhook", required=True, type=Path, help="the release binary")
     parser.add_argument("--quick", action="store_true", help="fewer calls, and do not touch the page")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each contender has its turn")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     given = parser.parse_args()
     binary = given.nbhook.resolve()
-    rounds = 1 if given.quick else 3
+    rounds = 1 if given.quick else given.rounds
 
     def contenders():
         return [Nbhook(binary), KernelGateway(), InProcess("papermill"), InProcess("nbclient"), PapermillPool()]
