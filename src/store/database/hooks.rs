@@ -70,6 +70,7 @@ row! {
         size: i64,
         python: Option<String>,
         imports: Option<String>,
+        contract: Option<String>,
         created_at: i64,
         live: bool,
     }
@@ -84,6 +85,7 @@ impl TryFrom<VersionRow> for Version {
             size: row.size.unsigned_abs(),
             python: row.python.map(PathBuf::from),
             imports: row.imports.as_deref().map(from_json).transpose()?,
+            contract: row.contract.as_deref().map(from_json).transpose()?,
             live: row.live,
             created_at: time(row.created_at)?,
         })
@@ -227,7 +229,7 @@ impl Database {
 
     pub async fn version(&self, id: HookId, histo: &Histo) -> Result<Option<Version>> {
         let row: Option<VersionRow> = sqlx::query_as(
-            "SELECT v.histo, v.size, v.python, v.imports, v.created_at, v.histo = h.histo AS live
+            "SELECT v.histo, v.size, v.python, v.imports, v.contract, v.created_at, v.histo = h.histo AS live
              FROM versions v JOIN hooks h ON h.id = v.hook_id WHERE v.hook_id = $1 AND v.histo = $2",
         )
         .bind(id.to_string())
@@ -240,7 +242,7 @@ impl Database {
     /// Versions of a hook, newest first.
     pub async fn versions(&self, id: HookId, page: Page) -> Result<Vec<Version>> {
         let rows: Vec<VersionRow> = sqlx::query_as(
-            "SELECT v.histo, v.size, v.python, v.imports, v.created_at, v.histo = h.histo AS live
+            "SELECT v.histo, v.size, v.python, v.imports, v.contract, v.created_at, v.histo = h.histo AS live
              FROM versions v JOIN hooks h ON h.id = v.hook_id WHERE v.hook_id = $1
              ORDER BY v.histo DESC LIMIT $2 OFFSET $3",
         )

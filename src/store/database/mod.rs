@@ -88,6 +88,8 @@ fn migrations() -> Migrator {
     let all = [
         (1, "hooks and runs", include_str!("../migrations/0001_hooks_and_runs.sql")),
         (2, "imports", include_str!("../migrations/0002_imports.sql")),
+        (3, "contract", include_str!("../migrations/0003_contract.sql")),
+        (4, "run control", include_str!("../migrations/0004_run_control.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)
