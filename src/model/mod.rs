@@ -18,9 +18,7 @@ pub use hook::{Hook, Imports, Version};
 pub use ids::{ApiToken, Histo, HookId, HookToken, RunId, TokenHash, TokenId, UserId};
 pub use invalid::Invalid;
 pub use page::Page;
-pub use params::{
-    EmailAddress, HookParams, HookParamsPatch, Keep, Mode, NextUrl, OnInterrupt, Warm, Workdir,
-};
+pub use params::{EmailAddress, HookParams, HookParamsPatch, Keep, Mode, NextUrl, OnInterrupt, Warm, Workdir};
 pub use path::{HookPath, RelativePath};
 pub use run::{ErrorKind, Run, RunError, RunState, Trigger};
 pub use user::{Caller, Owner, Role, TokenInfo, User};
