@@ -163,8 +163,8 @@ async fn form(request: &HttpRequest, payload: web::Payload, service: &Service) -
     while let Some(mut field) = next_field(&mut form, fields.len() + files.len(), service).await? {
         let (name, filename) = names(&field);
         if let Some(filename) = filename {
-            let upload = Upload { field: name, name: bare(&filename)?, file: service.upload().await? };
-            let mut file = tokio::fs::File::from_std(upload.file.reopen().map_err(Error::from)?);
+            let upload = Upload::new(name, bare(&filename)?, service.upload().await?);
+            let mut file = tokio::fs::File::from_std(upload.open().map_err(Error::from)?);
             while let Some(chunk) = next_chunk(&mut field, service).await? {
                 file.write_all(&chunk).await.map_err(Error::from)?;
             }

@@ -11,14 +11,16 @@ mod page;
 mod params;
 mod path;
 mod run;
+mod run_event;
 mod user;
 
 pub use contract::{Contract, Parameter};
 pub use hook::{Hook, Imports, Version};
-pub use ids::{ApiToken, Histo, HookId, HookToken, RunId, TokenHash, TokenId, UserId};
+pub use ids::{ApiToken, Histo, HookId, HookToken, RunId, TaskKey, TokenHash, TokenId, UserId};
 pub use invalid::Invalid;
 pub use page::Page;
 pub use params::{EmailAddress, HookParams, HookParamsPatch, Keep, Mode, NextUrl, OnInterrupt, Warm, Workdir};
 pub use path::{HookPath, RelativePath};
-pub use run::{ErrorKind, Run, RunError, RunState, Trigger};
+pub use run::{CellStatus, CellTiming, ErrorKind, Progress, Run, RunError, RunState, Trigger};
+pub use run_event::RunEvent;
 pub use user::{Caller, Owner, Role, TokenInfo, User};

@@ -6,7 +6,8 @@
 //! <data>/<owner>/<path>/outputs/<histo>.ipynb         what a run left
 //! <data>/<owner>/<path>/workdir/                      of hooks with a persistent working directory
 //! <data>/admin.token
-//! <data>/.nbhook/                                     the server's own: lock, database, kernel environment, scratch, mail
+//! <data>/.nbhook/                                     the server's own: lock, database, kernel environment, scratch, mail,
+//!                                                     calls/<run>/… (uploads of runs to come), answers/<run> (bodies)
 //! ```
 //!
 //! Blocking: callers on async threads go through `spawn_blocking`.
@@ -235,7 +236,7 @@ fn write_durably(path: &Path, content: &[u8]) -> Result<()> {
     file.write_all(content).and_then(|()| file.sync_all()).map_err(at(path))
 }
 
-fn sync_folder(folder: &Path) -> Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(at(folder))
 }
 
@@ -254,7 +255,7 @@ fn copy_tree(source: &Path, target: &Path) -> Result<()> {
 }
 
 /// What is in a file, if it is there.
-fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         read => read.map(Some).map_err(at(path)),
@@ -262,7 +263,7 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>> {
 }
 
 /// Makes a folder in one that is there; that it exists already is fine.
-fn make_in_parent(folder: &Path) -> Result<()> {
+pub(super) fn make_in_parent(folder: &Path) -> Result<()> {
     match fs::create_dir(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(at(folder)(error)),
         _ => Ok(()),
@@ -270,7 +271,7 @@ fn make_in_parent(folder: &Path) -> Result<()> {
 }
 
 /// Removes `path`; that it is gone already is fine.
-fn gone(path: &Path, remove: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
+pub(super) fn gone(path: &Path, remove: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
     match remove(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
         _ => Ok(()),
@@ -278,7 +279,7 @@ fn gone(path: &Path, remove: impl FnOnce(&Path) -> io::Result<()>) -> Result<()>
 }
 
 /// Says which file an I/O error is about.
-fn at(path: &Path) -> impl Fn(io::Error) -> StoreError {
+pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> StoreError {
     let path = path.to_owned();
     move |source| StoreError::File { path: path.clone(), source }
 }

@@ -4,9 +4,11 @@
 
 mod database;
 mod files;
+mod kept;
 
 pub use database::{
-    Database, Deployed, FinishedRun, ListedOutput, NewDeploy, NewNotice, NewRun, Notice, NoticeEvent, RunFilter,
+    Database, Deployed, FinishedRun, KeyClaim, KeyUse, ListedOutput, NewDeploy, NewNotice, NewRun, Notice, NoticeEvent,
+    RunFilter, Unfinished,
 };
 pub use files::{DataLock, FileStamp, Files, Scratch, VersionFiles, write_atomic};
 

@@ -3,8 +3,10 @@
 //! Each public method is one statement or one transaction. Transactions that write begin as `IMMEDIATE`, so two of them wait
 //! for each other instead of failing half-way.
 
+mod calls;
 mod hooks;
 mod notices;
+mod outputs;
 mod runs;
 mod users;
 
@@ -21,9 +23,11 @@ use sqlx::{AssertSqlSafe, SqlSafeStr as _, Sqlite, Transaction};
 
 use super::{Result, StoreError};
 
+pub use calls::{KeyClaim, KeyUse};
 pub use hooks::{Deployed, NewDeploy};
 pub use notices::{NewNotice, Notice, NoticeEvent};
-pub use runs::{FinishedRun, ListedOutput, NewRun, RunFilter};
+pub use outputs::ListedOutput;
+pub use runs::{FinishedRun, NewRun, RunFilter, Unfinished};
 
 /// A pool of connections to the one database of a data folder.
 #[derive(Debug, Clone)]
