@@ -16,6 +16,8 @@ mod live;
 mod memory;
 pub mod nbconvert;
 pub mod process;
+#[cfg_attr(not(test), expect(dead_code, reason = "the events of a run will read it"))]
+mod progress;
 mod run;
 mod session;
 mod spawn;

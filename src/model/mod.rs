@@ -10,6 +10,7 @@ mod invalid;
 mod page;
 mod params;
 mod path;
+mod progress;
 mod run;
 mod user;
 
@@ -20,5 +21,6 @@ pub use invalid::Invalid;
 pub use page::Page;
 pub use params::{EmailAddress, HookParams, HookParamsPatch, Keep, Mode, NextUrl, OnInterrupt, Warm, Workdir};
 pub use path::{HookPath, RelativePath};
+pub use progress::Progress;
 pub use run::{ErrorKind, Run, RunError, RunState, Trigger};
 pub use user::{Caller, Owner, Role, TokenInfo, User};
