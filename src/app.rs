@@ -100,7 +100,10 @@ impl App {
         }
         let executor = executor(&settings.kernel, &environment, seams.clock.clone());
         let grace = Duration::from_secs(settings.grace);
+        let fresh = seams.random.bits160()?;
+        let task_secret = files.task_secret(fresh)?;
         let service = Service::new(Parts {
+            task_secret,
             kernels: Kernels::new(environment, &settings.kernel),
             settings,
             public_url: public_url.clone(),

@@ -31,6 +31,9 @@ pub struct Settings {
     pub body_timeout: u64,
     /// How long running runs may go on after SIGTERM, in seconds.
     pub grace: u64,
+    /// How long answers are kept that may be asked for again: those of asynchronous runs, and of calls with an
+    /// `Idempotency-Key`.
+    pub idempotency_hours: u32,
     pub kernel: KernelSettings,
     pub smtp: SmtpSettings,
     pub log: LogSettings,
@@ -59,6 +62,8 @@ pub struct KernelSettings {
     pub processes: usize,
     /// Open files of each process of a run; 0 sets no limit but the server's own.
     pub files: u64,
+    /// Wait before a failed run is tried again, in seconds; it doubles with each attempt, up to a minute.
+    pub retry_delay: u64,
     /// All outputs of one run, in MiB.
     pub output: usize,
     /// How kernels are started.
@@ -144,6 +149,7 @@ impl Default for Settings {
             body_limit: 100 << 20,
             body_timeout: 30,
             grace: 30,
+            idempotency_hours: 24,
             kernel: KernelSettings::default(),
             smtp: SmtpSettings::default(),
             log: LogSettings::default(),
@@ -165,6 +171,7 @@ impl Default for KernelSettings {
             processes: 256,
             files: 4096,
             output: 100,
+            retry_delay: 1,
             executor: ExecutorChoice::default(),
             pool: 2 * cores,
             templates: 2048,

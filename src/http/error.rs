@@ -7,7 +7,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Map, Value, json};
 
-use crate::model::{ErrorKind, Invalid, RunError, RunId};
+use crate::model::{ErrorKind, Invalid, Run, RunError, RunId};
 use crate::service::Error;
 
 /// Why a request was not carried out.
@@ -71,6 +71,12 @@ impl ApiError {
         Self(Box::new(Problem::new("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, detail)))
     }
 
+    /// RFC 9110, section 15.5.7.
+    pub(super) fn not_acceptable(offered: &str) -> Self {
+        let detail = format!("this resource is there as {offered} only");
+        Self(Box::new(Problem::new("not-acceptable", StatusCode::NOT_ACCEPTABLE, detail)))
+    }
+
     pub(super) fn too_large(limit: usize) -> Self {
         let detail = format!("the body is larger than {limit} bytes");
         Self(Box::new(Problem::new("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, detail)))
@@ -99,6 +105,11 @@ impl From<Error> for ApiError {
             }
             Error::NotFound(_) => Problem::new("not-found", StatusCode::NOT_FOUND, told),
             Error::Conflict(_) => Problem::new("conflict", StatusCode::CONFLICT, told),
+            Error::NotFinished => Problem::new("not-finished", StatusCode::CONFLICT, told),
+            Error::KeyReused => Problem::new("idempotency-key-reused", StatusCode::UNPROCESSABLE_ENTITY, told),
+            Error::KeyInProgress { retry_after } => {
+                Problem::new("idempotency-in-progress", StatusCode::CONFLICT, told).retry_after(retry_after)
+            }
             Error::Forbidden(_) => Problem::new("forbidden", StatusCode::FORBIDDEN, told),
             Error::Unauthorized => Problem::new("unauthorized", StatusCode::UNAUTHORIZED, told),
             Error::QueueFull { retry_after } => {
@@ -124,6 +135,7 @@ pub(super) fn of_run(run: RunId, error: &RunError) -> Problem {
     let status = match error.kind {
         ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
         ErrorKind::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Cancelled => StatusCode::CONFLICT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let mut problem = Problem::new(error.kind.as_str(), status, error.detail.as_str()).with("run", run.to_string());
@@ -138,6 +150,16 @@ pub(super) fn of_run(run: RunId, error: &RunError) -> Problem {
         }
     }
     problem
+}
+
+/// A task that did not succeed, as those see it who poll it: the question was answered, so the status is 200.
+pub(super) fn of_task(run: &Run, error: &RunError) -> HttpResponse {
+    let mut told = error.clone();
+    told.traceback.clear();
+    let mut response = of_run(run.id, &told).with("state", run.state.as_str()).response();
+    *response.status_mut() = StatusCode::OK;
+    response.headers_mut().remove(header::RETRY_AFTER);
+    response
 }
 
 /// The problem that a notebook answered by itself.

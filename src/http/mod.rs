@@ -6,13 +6,16 @@ mod auth;
 mod body;
 mod call;
 mod error;
+mod events;
 mod hooks;
 mod list;
 mod operations;
 mod outputs;
+mod prefer;
 mod reply;
 mod runs;
 mod server;
+mod tasks;
 mod users;
 mod versions;
 
@@ -82,6 +85,13 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(on("/v1/runs").route(web::get().to(runs::list)))
         .service(on("/v1/runs/{id}").route(web::get().to(runs::show)))
         .service(on("/v1/runs/{id}/output").route(web::get().to(runs::output)))
+        .service(on("/v1/runs/{id}/cancel").route(web::post().to(runs::cancel)))
+        .service(on("/v1/runs/{id}/rerun").route(web::post().to(runs::rerun)))
+        .service(on("/v1/tasks").route(web::get().to(tasks::list)))
+        // with an API token, or by the caller of an asynchronous run
+        .service(on("/v1/tasks/{id}").route(web::get().to(tasks::one)))
+        .service(on("/v1/runs/{id}/result").route(web::get().to(tasks::result)))
+        .service(on("/v1/runs/{id}/events").route(web::get().to(events::of_run)))
         .service(on("/v1/users").route(web::get().to(users::list)).route(web::post().to(users::create)))
         .service(on("/v1/users/me").route(web::get().to(users::me)))
         .service(on("/v1/tokens").route(web::get().to(users::tokens)).route(web::post().to(users::issue)))

@@ -16,6 +16,7 @@ mod live;
 mod memory;
 pub mod nbconvert;
 pub mod process;
+mod progress;
 mod run;
 mod session;
 mod spawn;
@@ -41,6 +42,7 @@ pub use forkserver::ForkExecutor;
 pub use kernelspec::{KernelspecError, Kernelspecs, python_kernel};
 pub use limits::Limits;
 pub use live::Leaving;
+pub use progress::{in_display as progress_in_display, in_stream as progress_in_stream};
 pub use spawn::SpawnExecutor;
 
 /// Runs notebooks, each in a fresh kernel of its own.
@@ -82,10 +84,19 @@ pub trait Observer: Send + Sync + std::fmt::Debug {
 /// What an [`Observer`] hears. `cell` as in [`CodeCell::index`].
 #[derive(Debug, Clone, Copy)]
 pub enum Happening<'a> {
-    CellBegan { cell: usize },
-    CellEnded { cell: usize, failed: bool },
+    CellBegan {
+        cell: usize,
+    },
+    CellEnded {
+        cell: usize,
+        failed: bool,
+    },
     /// A message of the kernel's iopub channel: its type and content (Jupyter messaging spec).
-    Published { cell: usize, kind: &'a str, content: &'a Value },
+    Published {
+        cell: usize,
+        kind: &'a str,
+        content: &'a Value,
+    },
 }
 
 /// One run, as a kernel sees it.

@@ -37,20 +37,33 @@ pub(super) struct Ran {
     pub(super) widgets: Option<Value>,
 }
 
+/// A cell that was begun.
+struct Timed {
+    index: usize,
+    started_at: DateTime<Utc>,
+    finished_at: Option<DateTime<Utc>>,
+    failed: bool,
+}
+
 /// Runs the job's cells in order. Blank cells are passed over, as nbclient does.
 pub(super) async fn run(kernel: &mut Kernel, job: &Job, clock: &SharedClock) -> Ran {
     let exceeded = Box::pin(job.limits.exceeded(kernel.process.id()));
     let wall = Box::pin(sleep(job.limits.wall));
     let observer = job.observer.as_deref();
     let mut run = Run { kernel, collector: Collector::default(), wall, exceeded, observer };
-    let mut times: Vec<(usize, DateTime<Utc>, Option<DateTime<Utc>>, bool)> = Vec::new();
+    let mut times: Vec<Timed> = Vec::new();
     let mut outcome = Outcome::Succeeded;
     for cell in job.cells.iter().filter(|cell| !cell.source.trim().is_empty()) {
         let started = clock.now();
         run.tell(Happening::CellBegan { cell: cell.index });
         let end = run.cell(cell).await;
         let failed = end.as_ref().map_or(true, |reply| error_in(reply, cell).is_some());
-        times.push((cell.index, started, end.is_ok().then(|| clock.now()), failed));
+        times.push(Timed {
+            index: cell.index,
+            started_at: started,
+            finished_at: end.is_ok().then(|| clock.now()),
+            failed,
+        });
         run.tell(Happening::CellEnded { cell: cell.index, failed });
         match end {
             Ok(reply) => {
@@ -66,14 +79,15 @@ pub(super) async fn run(kernel: &mut Kernel, job: &Job, clock: &SharedClock) -> 
         }
     }
     let (outputs, widgets) = run.collector.finish();
-    let cells = times.into_iter().zip(outputs).map(|((index, started_at, finished_at, failed), cell)| ExecutedCell {
-        index,
-        execution_count: cell.execution_count,
-        outputs: cell.outputs,
-        started_at,
-        finished_at,
-        failed,
-    });
+    let cells =
+        times.into_iter().zip(outputs).map(|(Timed { index, started_at, finished_at, failed }, cell)| ExecutedCell {
+            index,
+            execution_count: cell.execution_count,
+            outputs: cell.outputs,
+            started_at,
+            finished_at,
+            failed,
+        });
     Ran { cells: cells.collect(), outcome, widgets }
 }
 

@@ -210,14 +210,6 @@ pub struct CellTiming {
     pub status: CellStatus,
 }
 
-/// How far a run says it has come.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
-    pub done: f64,
-    pub total: Option<f64>,
-    pub message: Option<String>,
-}
-
 /// The record of one execution.
 #[derive(Debug, Clone, Serialize)]
 pub struct Run {

@@ -18,4 +18,4 @@ pub use document::{CellOutputs, Notebook};
 pub use inject::{Injected, inject};
 pub use language::Language;
 pub use parameters::{ParamValue, Parameters};
-pub use redact::mask;
+pub use redact::{is_secret_header, mask};

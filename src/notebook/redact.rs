@@ -70,7 +70,8 @@ pub(super) fn redact(parameters: &Parameters, sensitive: &[String]) -> Redacted 
     Redacted { parameters: Parameters::new(query, body, headers), secrets }
 }
 
-fn is_secret_header(name: &str) -> bool {
+/// Whether a header of this name is never shown.
+pub fn is_secret_header(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     SECRET_HEADERS.iter().any(|part| name.contains(part))
 }

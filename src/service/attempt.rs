@@ -26,6 +26,8 @@ pub(super) struct Run {
     pub(super) order: Order,
     pub(super) live: Arc<LiveRun>,
     pub(super) respond: Respond,
+    /// Status and media type of an answer that was given before the end.
+    pub(super) early: Option<(u16, Option<String>)>,
 }
 
 /// Why an attempt did not come to an execution.
@@ -50,7 +52,12 @@ struct Attempt {
 
 impl Service {
     /// Carries out a run that is on record. `prepared` for its first attempt, if it is there already.
-    pub(super) async fn carry_on(self: Arc<Self>, mut run: Run, mut prepared: Option<Prepared>, ticket: Option<Ticket>) {
+    pub(super) async fn carry_on(
+        self: Arc<Self>,
+        mut run: Run,
+        mut prepared: Option<Prepared>,
+        ticket: Option<Ticket>,
+    ) {
         let mut ticket = ticket;
         let mut failures = 0;
         loop {
@@ -87,7 +94,8 @@ impl Service {
         ticket: Option<Ticket>,
     ) -> Result<Attempt, Stopped> {
         // An attempt that gave its place back stands in line again; it was let in before.
-        let ticket = ticket.unwrap_or_else(|| self.admission.readmit(run.order.hook.id, super::call::concurrency(&run.order.hook)));
+        let ticket = ticket
+            .unwrap_or_else(|| self.admission.readmit(run.order.hook.id, super::call::concurrency(&run.order.hook)));
         let slot = match self.turn(run, ticket).await {
             Ok(slot) => slot,
             Err(Stopped::Failed(error)) if prepared.is_some() => {
@@ -173,9 +181,10 @@ impl Service {
     async fn execute(&self, run: &mut Run, prepared: &mut Prepared) -> Result<(Execution, Leaving), Stopped> {
         let (early, mut marked) = mpsc::channel(1);
         let job = self.job(prepared, Arc::new(Watcher::new(run.live.clone(), prepared.injected.clone(), early)));
+        let id = run.order.id;
         let record = async {
             // The run is on record already; that it has started need not be before it does.
-            if let Err(error) = self.db.start_run(run.order.id, self.clock.now()).await {
+            if let Err(error) = self.db.start_run(id, self.clock.now()).await {
                 tracing::error!(%error, "cannot record the start of the run");
             }
         };

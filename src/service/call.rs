@@ -175,7 +175,7 @@ impl Service {
         if order.mode == Mode::Async {
             respond.send(self.accepted(order.id).await.map(Called::Accepted));
         }
-        self.carry_on(Run { order, live, respond }, prepared, Some(ticket)).await;
+        Box::pin(self.carry_on(Run { order, live, respond, early: None }, prepared, Some(ticket))).await;
     }
 
     /// Everything that can be refused, and then the run's record. An asynchronous run has all it needs on disk when this ends.

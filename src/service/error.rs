@@ -13,6 +13,14 @@ pub enum Error {
     NotFound(&'static str),
     #[error("{0}")]
     Conflict(String),
+    /// What is asked for is not there yet.
+    #[error("the run has not ended yet: ask again later")]
+    NotFinished,
+    /// An `Idempotency-Key` stands for something else.
+    #[error("this Idempotency-Key was used for another request: use a new key")]
+    KeyReused,
+    #[error("the call with this Idempotency-Key is still being carried out")]
+    KeyInProgress { retry_after: u64 },
     /// A policy refuses; another user could.
     #[error("{0}")]
     Forbidden(String),

@@ -131,8 +131,7 @@ mod tests {
     #[test]
     fn a_rerun_gets_what_was_sent_without_secret_headers() {
         let body = Body::Json(json!({"n": 12_345_678_901_234_567_890_u64}));
-        let Request::Whole { call, .. } =
-            read(&for_rerun(&call(body), &HookParams::default()).unwrap()).unwrap()
+        let Request::Whole { call, .. } = read(&for_rerun(&call(body), &HookParams::default()).unwrap()).unwrap()
         else {
             panic!("not kept")
         };

@@ -110,7 +110,8 @@ impl Service {
 
     /// What an asynchronous run was asked, and whether its owner asked.
     pub(super) async fn kept_call(&self, run: RunId) -> Result<(Call, bool)> {
-        let kept = self.db.request(run).await?.ok_or_else(|| Error::Internal("the run's request is gone".to_owned()))?;
+        let kept =
+            self.db.request(run).await?.ok_or_else(|| Error::Internal("the run's request is gone".to_owned()))?;
         match kept::read(&kept)? {
             kept::Request::Whole { call, for_owner } => Ok((call, for_owner)),
             kept::Request::Gone { because } => Err(Error::Internal(format!("the run's request is gone: {because}"))),

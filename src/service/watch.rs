@@ -4,6 +4,7 @@
 //! ended is told of by its record.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -11,10 +12,11 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::Marked;
+use crate::clock::SharedClock;
 use crate::kernel::{Happening, Observer, progress_in_display, progress_in_stream};
 use crate::model::{CellStatus, Progress, RunEvent, RunId, RunState};
-use crate::clock::SharedClock;
 use crate::notebook::{Injected, mask};
+use crate::response;
 
 /// What is kept of a run: so many events, and so many bytes of text.
 const MOST_EVENTS: usize = 2_000;
@@ -201,12 +203,14 @@ pub(super) struct Watcher {
     run: Arc<LiveRun>,
     injected: Option<Arc<Injected>>,
     early: mpsc::Sender<Marked>,
+    /// Whether an output was marked as the answer: the first one is.
+    marked: AtomicBool,
 }
 
 impl Watcher {
     /// `early` gets the first output that is marked as an early answer.
     pub(super) fn new(run: Arc<LiveRun>, injected: Option<Arc<Injected>>, early: mpsc::Sender<Marked>) -> Self {
-        Self { run, injected, early }
+        Self { run, injected, early, marked: AtomicBool::new(false) }
     }
 
     fn original(&self, cell: usize) -> Option<usize> {
@@ -224,9 +228,11 @@ impl Watcher {
             self.progress(progress, secrets);
         } else if kind == "display_data" || kind == "update_display_data" {
             self.progress(progress_in_display(content), secrets);
-            if content.pointer("/metadata/nbhook/response/early").and_then(Value::as_bool) == Some(true) {
-                // There is room for one, and only the first counts.
-                let _ = self.early.try_send(content.clone());
+        }
+        if kind == "display_data" || kind == "execute_result" {
+            let first = response::is_marked(content) && !self.marked.swap(true, Ordering::Relaxed);
+            if first && response::is_early(content) {
+                let _ = self.early.try_send(content.clone()); // there is room for this one
             }
         }
     }

@@ -95,13 +95,11 @@ impl Files {
     /// The server's secret for task keys; `fresh` becomes it at the first start.
     pub fn task_secret(&self, fresh: [u8; 20]) -> Result<Vec<u8>> {
         let path = self.own("task.key");
-        match read(&path)?.filter(|secret| secret.len() == fresh.len()) {
-            Some(secret) => Ok(secret),
-            None => {
-                self.write(&path, &fresh)?;
-                Ok(fresh.to_vec())
-            }
+        if let Some(secret) = read(&path)?.filter(|secret| secret.len() == fresh.len()) {
+            return Ok(secret);
         }
+        self.write(&path, &fresh)?;
+        Ok(fresh.to_vec())
     }
 }
 
@@ -123,7 +121,9 @@ mod tests {
             assert_eq!(fs::read(kept).unwrap(), b"sent");
         }
         files.remove_lost_uploads(&[run]).unwrap();
-        assert!(files.own("calls").join(run.to_string()).exists() && !files.own("calls").join(other.to_string()).exists());
+        assert!(
+            files.own("calls").join(run.to_string()).exists() && !files.own("calls").join(other.to_string()).exists()
+        );
         files.remove_uploads(run).unwrap();
         files.remove_uploads(run).unwrap();
 
