@@ -57,12 +57,21 @@ impl Api {
     }
 
     /// `{base}/v1/{segments}`, each segment escaped.
-    fn request(&self, method: Method, segments: &[&str]) -> RequestBuilder {
+    pub(super) fn url(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().push("v1").extend(segments);
         }
-        self.http.request(method, url).bearer_auth(self.token.expose())
+        url
+    }
+
+    /// The address that the server gave as `href`.
+    pub(super) fn resolve(&self, href: &str) -> Result<Url, CliError> {
+        self.base.join(href).map_err(|_| CliError::Answer("an address is no URL".to_owned()))
+    }
+
+    fn request(&self, method: Method, segments: &[&str]) -> RequestBuilder {
+        self.http.request(method, self.url(segments)).bearer_auth(self.token.expose())
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, CliError> {
@@ -132,6 +141,14 @@ impl Api {
         self.answer(self.request(Method::DELETE, segments).query(query)).await
     }
 
+    /// What there is at an address, whatever the answer's status. The token goes along only if it is this server's.
+    pub(super) async fn fetch(&self, url: &Url) -> Result<Response, CliError> {
+        let request = self.http.get(url.clone()).timeout(TRANSFER_TIMEOUT);
+        let ours = url.origin() == self.base.origin();
+        let request = if ours { request.bearer_auth(self.token.expose()) } else { request };
+        request.send().await.map_err(|error| connection_error(url, error))
+    }
+
     /// A file, whose body is still to be read.
     pub(super) async fn download(&self, segments: &[&str]) -> Result<Response, CliError> {
         self.send(self.request(Method::GET, segments).timeout(TRANSFER_TIMEOUT)).await
@@ -184,7 +201,8 @@ pub(super) async fn read_problem(mut response: Response) -> Option<Value> {
     serde_json::from_slice(&body).ok().filter(Value::is_object)
 }
 
-async fn problem(response: Response) -> CliError {
+/// An error answer as an error.
+pub(super) async fn problem(response: Response) -> CliError {
     let status = response.status();
     let problem = read_problem(response).await;
     CliError::Refused { status: status.as_u16(), message: problem_message(status, problem.as_ref()) }

@@ -11,6 +11,7 @@ mod download;
 mod error;
 mod hook_arg;
 mod params;
+mod polling;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -18,6 +19,7 @@ mod text;
 mod wire;
 
 mod call;
+mod cancel;
 mod clear;
 mod clear_output;
 mod delete;
@@ -32,11 +34,13 @@ mod login;
 mod logs;
 mod outputs;
 mod promote;
+mod rerun;
 mod runs;
 mod serve;
 mod set;
 mod show;
 mod show_run;
+mod task;
 mod token;
 mod user;
 mod versions;
@@ -82,6 +86,9 @@ enum Command {
     Runs(runs::Runs),
     ShowRun(show_run::ShowRun),
     Logs(logs::Logs),
+    Task(task::Task),
+    Cancel(cancel::Cancel),
+    Rerun(rerun::Rerun),
     Token(token::TokenCommand),
     User(user::UserCommand),
 }
@@ -111,6 +118,9 @@ impl Command {
             Self::Runs(_) => "list the runs",
             Self::ShowRun(_) => "show the run",
             Self::Logs(_) => "show what the run printed",
+            Self::Task(_) => "show the task",
+            Self::Cancel(_) => "cancel the run",
+            Self::Rerun(_) => "run it again",
             Self::Token(token) => token.purpose(),
             Self::User(user) => user.purpose(),
         }
@@ -139,6 +149,9 @@ impl Command {
             Self::Runs(command) => command.run(ctx).await,
             Self::ShowRun(command) => command.run(ctx).await,
             Self::Logs(command) => command.run(ctx).await,
+            Self::Task(command) => command.run(ctx).await,
+            Self::Cancel(command) => command.run(ctx).await,
+            Self::Rerun(command) => command.run(ctx).await,
             Self::Token(command) => command.run(ctx).await,
             Self::User(command) => command.run(ctx).await,
         }
