@@ -156,7 +156,8 @@ async fn a_call_that_is_not_waited_for_is_a_task_until_it_has_a_result() {
         assert_eq!((&told["UUID"], &told["state"], &told["retryAfter"]), (&json!(id), &json!("running"), &json!(2)));
         assert_eq!(told["progress"], Value::Null);
     }
-    for path in [format!("/v1/tasks/{id}"), format!("/v1/tasks/{id}?key="), format!("{location}x")] {
+    problem(at(&app, &format!("/v1/tasks/{id}")).send().await.unwrap(), 401).await;
+    for path in [format!("/v1/tasks/{id}?key="), format!("{location}x")] {
         problem(at(&app, &path).send().await.unwrap(), 404).await;
         problem(at(&app, &path).bearer_auth(&other).send().await.unwrap(), 404).await;
     }
@@ -178,7 +179,8 @@ async fn a_call_that_is_not_waited_for_is_a_task_until_it_has_a_result() {
     let path = format!("/v1/runs/{id}/result");
     let own = app.api_as(&owner, Method::GET, &path).send().await.unwrap();
     assert_eq!(own.text().await.unwrap(), "in the end");
-    for request in [at(&app, &path), at(&app, &format!("{path}?key=wrong")), app.api_as(&other, Method::GET, &path)] {
+    problem(at(&app, &path).send().await.unwrap(), 401).await;
+    for request in [at(&app, &format!("{path}?key=wrong")), app.api_as(&other, Method::GET, &path)] {
         problem(request.send().await.unwrap(), 404).await;
     }
     let run = app.get(&format!("/v1/runs/{id}")).await;

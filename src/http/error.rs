@@ -10,6 +10,9 @@ use serde_json::{Map, Value, json};
 use crate::model::{ErrorKind, Invalid, Run, RunError, RunId};
 use crate::service::Error;
 
+/// RFC 9457.
+pub(super) const PROBLEM: &str = "application/problem+json";
+
 /// Why a request was not carried out.
 #[derive(Debug)]
 pub(super) struct ApiError(Box<Problem>);
@@ -50,7 +53,7 @@ impl Problem {
             members.extend(self.more.clone());
         }
         let mut response = HttpResponse::build(self.status);
-        response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
+        response.insert_header((header::CONTENT_TYPE, PROBLEM));
         if let Some(seconds) = self.retry_after {
             response.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
@@ -130,14 +133,19 @@ impl From<Error> for ApiError {
     }
 }
 
-/// The problem of a run that failed. The traceback is told only if it is still there: it is the owner's alone.
-pub(super) fn of_run(run: RunId, error: &RunError) -> Problem {
-    let status = match error.kind {
+/// What the caller of a run that failed is answered with.
+pub(super) fn status_of(kind: ErrorKind) -> StatusCode {
+    match kind {
         ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
         ErrorKind::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::Cancelled => StatusCode::CONFLICT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
-    };
+    }
+}
+
+/// The problem of a run that failed. The traceback is told only if it is still there: it is the owner's alone.
+pub(super) fn of_run(run: RunId, error: &RunError) -> Problem {
+    let status = status_of(error.kind);
     let mut problem = Problem::new(error.kind.as_str(), status, error.detail.as_str()).with("run", run.to_string());
     for (name, value) in [
         ("cell", error.cell.map(Value::from)),

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::auth::Authenticated;
-use super::error::ApiError;
+use super::error::{self, ApiError};
 use super::hooks::{Id, notebook_response};
 use super::list::ListQuery;
 use super::tasks;
@@ -35,6 +35,11 @@ pub(super) fn states() -> String {
 /// A run, with how far it says it has come.
 fn view(run: &Run, service: &Service) -> Value {
     let mut view = serde_json::to_value(run).unwrap_or_default();
+    // What a failure is answered with is decided here, and so not on record.
+    if let (Some(error), None) = (&run.error, run.status) {
+        view["status"] = error::status_of(error.kind).as_u16().into();
+        view["media_type"] = error::PROBLEM.into();
+    }
     view["progress"] = serde_json::to_value(service.progress(run.id)).unwrap_or_default();
     view
 }
