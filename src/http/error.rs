@@ -7,7 +7,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Map, Value, json};
 
-use crate::model::{ErrorKind, Invalid, RunError, RunId};
+use crate::model::{ErrorKind, Invalid, InvalidParameter, RunError, RunId};
 use crate::service::Error;
 
 /// Why a request was not carried out.
@@ -97,6 +97,11 @@ impl From<Error> for ApiError {
                     .with("field", field.as_str())
                     .with("errors", json!([{"name": field, "message": message}]))
             }
+            Error::Parameters(errors) => {
+                let problem = Problem::new("parameters-invalid", StatusCode::UNPROCESSABLE_ENTITY, told);
+                let field = errors.first().map(|first| first.name.clone());
+                problem.with("field", field).with("errors", errors.iter().map(entry).collect::<Value>())
+            }
             Error::NotFound(_) => Problem::new("not-found", StatusCode::NOT_FOUND, told),
             Error::Conflict(_) => Problem::new("conflict", StatusCode::CONFLICT, told),
             Error::Forbidden(_) => Problem::new("forbidden", StatusCode::FORBIDDEN, told),
@@ -117,6 +122,17 @@ impl From<Error> for ApiError {
             }
         }))
     }
+}
+
+/// One of the parameters that are not valid.
+fn entry(error: &InvalidParameter) -> Value {
+    json!({
+        "in": error.place.as_str(),
+        "name": error.name,
+        "message": error.message,
+        "expected": error.expected,
+        "got": error.got,
+    })
 }
 
 /// The problem of a run that failed. The traceback is told only if it is still there: it is the owner's alone.

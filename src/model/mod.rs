@@ -13,10 +13,10 @@ mod path;
 mod run;
 mod user;
 
-pub use contract::{Contract, Parameter};
+pub use contract::{Contract, Parameter, describe};
 pub use hook::{Hook, Imports, Version};
 pub use ids::{ApiToken, Histo, HookId, HookToken, RunId, TokenHash, TokenId, UserId};
-pub use invalid::Invalid;
+pub use invalid::{Invalid, InvalidParameter, Place};
 pub use page::Page;
 pub use params::{EmailAddress, HookParams, HookParamsPatch, Keep, Mode, NextUrl, OnInterrupt, Warm, Workdir};
 pub use path::{HookPath, RelativePath};

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
+use super::contracts::checked;
 use super::ending::{self, Ending};
 use super::reply::{Reply, ReplyBody};
 use super::request::{self, Call};
@@ -152,12 +153,13 @@ impl Service {
         let kernel = self.kernel_of(&notebook, &hook, version).await?;
         let for_owner = call.caller.as_ref().is_some_and(|caller| caller.may_touch(hook.owner));
         let accept = call.accept.clone();
-        let (folder, sensitive) = (scratch.path().to_owned(), hook.params.sensitive.clone());
+        let (folder, params) = (scratch.path().to_owned(), hook.params.clone());
+        let checker = self.checkers.get(&hook, version)?;
         let language = Language::from_name(&kernel.language);
         let injecting = move || {
             let mut notebook = Notebook::clone(&notebook);
-            let parameters = request::parameters(call, &folder)?;
-            let injected = notebook::inject(&mut notebook, language, &parameters, &sensitive)?;
+            let parameters = checked(request::parameters(call, &folder)?, checker.as_deref(), &params)?;
+            let injected = notebook::inject(&mut notebook, language, &parameters, &params.sensitive)?;
             Ok::<_, Error>((notebook, injected))
         };
         let (notebook, injected) = tokio::task::spawn_blocking(injecting).await??;

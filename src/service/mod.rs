@@ -4,6 +4,7 @@
 
 mod admission;
 mod call;
+mod contracts;
 mod deploy;
 mod ending;
 mod error;
@@ -29,6 +30,8 @@ use tokio_util::task::TaskTracker;
 
 pub use admission::{Admission, RETRY_AFTER};
 pub use call::Target;
+use contracts::Checkers;
+pub use contracts::inspect_notebook;
 pub use deploy::{Deploy, DeployReply};
 pub use error::{Error, Result};
 pub use hooks::RunQuery;
@@ -85,6 +88,7 @@ pub struct Service {
     runtime: Handle,
     admission: Arc<Admission>,
     notebooks: Arc<Notebooks>,
+    checkers: Checkers,
     runs: TaskTracker,
     unsaved: Unsaved,
     draining: AtomicBool,
@@ -120,6 +124,7 @@ impl Service {
             templates: parts.templates,
             runtime: parts.runtime,
             notebooks: Arc::default(),
+            checkers: Checkers::default(),
             runs: TaskTracker::new(),
             unsaved: Unsaved::default(),
             draining: AtomicBool::new(false),
