@@ -180,7 +180,8 @@ mod tests {
     async fn accepting(server: &TestServer, expected: u64) {
         let mut made = hook("1", "sales.ipynb", "bob");
         made["warnings"] = json!(["pandas is missing there"]);
-        made["contract"] = json!({"type": "object", "required": [], "properties": {"n": {"type": "integer", "default": 5}}});
+        made["contract"] =
+            json!({"type": "object", "required": [], "properties": {"n": {"type": "integer", "default": 5}}});
         let answer = ResponseTemplate::new(201).set_body_json(made);
         server.mock("POST", "/v1/hooks").respond_with(answer).expect(expected).mount(&server.http).await;
     }
@@ -211,7 +212,11 @@ mod tests {
             ])
             .await;
         assert_eq!((ran.code, ran.out.as_str()), (0, "http://hooks.test/hooks/t-bob\n"), "{}", ran.err);
-        assert!(ran.err.contains("version 20260102030405678901\nPARAMETER\tTYPE\tDEFAULT\tDESCRIPTION\nn\tinteger\t5\t\n"), "{}", ran.err);
+        assert!(
+            ran.err.contains("version 20260102030405678901\nPARAMETER\tTYPE\tDEFAULT\tDESCRIPTION\nn\tinteger\t5\t\n"),
+            "{}",
+            ran.err
+        );
         assert!(ran.err.ends_with("\nwarning: pandas is missing there\n"), "{}", ran.err);
         let body = &sent(&server).await[0];
         let path = notebook.trim_start_matches('/');

@@ -191,4 +191,6 @@ pub(super) fn tail(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
+mod contract_tests;
+#[cfg(test)]
 mod tests;

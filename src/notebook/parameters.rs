@@ -70,7 +70,11 @@ impl ParamValue {
                 let text = number.to_string();
                 let whole = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
                 let finite = || text.parse::<f64>().ok().and_then(Number::from_f64);
-                if whole { Value::Number(number.clone()) } else { finite().map_or(Value::String(text.clone()), Value::Number) }
+                if whole {
+                    Value::Number(number.clone())
+                } else {
+                    finite().map_or(Value::String(text.clone()), Value::Number)
+                }
             }
             Self::Str(text) => Value::String(text.clone()),
             Self::List(items) => items.iter().map(Self::json).collect(),

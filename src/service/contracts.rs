@@ -89,7 +89,11 @@ impl Service {
     }
 
     /// The contract that callers of a path rely on, before it is deployed again.
-    pub(super) async fn contract_before(&self, owner: UserId, path: &crate::model::HookPath) -> Result<Option<Contract>> {
+    pub(super) async fn contract_before(
+        &self,
+        owner: UserId,
+        path: &crate::model::HookPath,
+    ) -> Result<Option<Contract>> {
         let hooks = self.db.hooks(Some(owner), Some(path), Page { limit: 1, offset: 0 }).await?;
         let Some(hook) = hooks.first() else { return Ok(None) };
         Ok(self.db.version(hook.id, &hook.histo).await?.and_then(|version| version.contract))

@@ -97,7 +97,8 @@ impl Kernels {
             warnings.push(format!("this server has no kernelspec `{named}`; it runs in the server's own Python"));
         }
         let interpreter = command.argv.first().map_or(self.environment.python(), Path::new);
-        let mut plan = Plan { interpreter: Some(interpreter.to_owned()), python, imports: None, contract: None, warnings };
+        let mut plan =
+            Plan { interpreter: Some(interpreter.to_owned()), python, imports: None, contract: None, warnings };
         if let Some(found) = self.inspect(interpreter, &wish).await {
             let (missing, imports) = modules(found.missing_imports, found.imports, &wish);
             if !missing.is_empty() {

@@ -118,12 +118,7 @@ impl Inspector {
             }
             known.insert(stamp, interpreter.clone());
         }
-        Ok(Inspection {
-            interpreter,
-            missing_imports: facts.missing,
-            imports: facts.imports,
-            reading: facts.contract,
-        })
+        Ok(Inspection { interpreter, missing_imports: facts.missing, imports: facts.imports, reading: facts.contract })
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Stamp, Interpreter>> {

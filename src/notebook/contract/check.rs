@@ -93,7 +93,8 @@ struct Passed<'a> {
 
 impl Passed<'_> {
     fn errors(&self) -> Vec<InvalidParameter> {
-        let declared = || self.pairs.iter().filter_map(|(name, value)| Some((name, value, self.checker.shapes.get(name)?)));
+        let declared =
+            || self.pairs.iter().filter_map(|(name, value)| Some((name, value, self.checker.shapes.get(name)?)));
         let typed = declared().filter(|(_, _, shape)| **shape != Shape::Any);
         let instance: Map<String, Value> = typed.map(|(name, value, _)| (name.clone(), value.json())).collect();
         let instance = Value::Object(instance);
@@ -148,7 +149,8 @@ impl Passed<'_> {
     fn shown(&self, path: &[Step], value: &ParamValue) -> String {
         let sensitive = self.rules.sensitive;
         let all = if self.place == Place::Query { "params" } else { "body" };
-        let mut names = path.iter().filter_map(|step| if let Step::Name(name) = step { Some(name.as_str()) } else { None });
+        let mut names =
+            path.iter().filter_map(|step| if let Step::Name(name) = step { Some(name.as_str()) } else { None });
         if redact::is_sensitive(all, sensitive) || names.any(|name| redact::is_sensitive(name, sensitive)) {
             return HIDDEN.to_owned();
         }

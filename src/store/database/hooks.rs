@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use sqlx::{Sqlite, Transaction};
 
 use super::{Database, from_json, millis, parse, row, time, to_json};
-use crate::model::{Contract, Histo, Hook, HookId, HookParams, HookPath, HookToken, Imports, Owner, Page, UserId, Version};
+use crate::model::{
+    Contract, Histo, Hook, HookId, HookParams, HookPath, HookToken, Imports, Owner, Page, UserId, Version,
+};
 use crate::store::{Result, StoreError};
 
 /// A notebook about to become a version.
