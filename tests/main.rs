@@ -6,6 +6,7 @@ mod app;
 mod binary;
 mod cli;
 mod concurrency;
+mod contract;
 mod crash;
 mod demo;
 mod deploying;
