@@ -38,10 +38,11 @@ impl Inspect {
         if self.json {
             return ctx.json(contract.schema());
         }
-        match contract::table(&contract) {
-            Some(table) => ctx.table(&table),
-            None => Ok(ctx.note("it has no parameters: tag the cell that sets them `parameters`")),
+        if let Some(table) = contract::table(&contract) {
+            return ctx.table(&table);
         }
+        ctx.note("it has no parameters: tag the cell that sets them `parameters`");
+        Ok(())
     }
 }
 

@@ -33,14 +33,14 @@ fn change(was: Option<Parameter<'_>>, is: Parameter<'_>) -> Option<String> {
 /// Whether whatever fits `old` fits `new` too.
 fn takes_all(new: &Shape, old: &Shape) -> bool {
     match (new, old) {
-        (Shape::Any, _) => true,
         (new, Shape::Union(parts)) => parts.iter().all(|part| takes_all(new, part)),
+        (new, Shape::OneOf { values, .. }) => values.iter().all(|value| new.fits(&new.coerce(value.clone().into()))),
         (Shape::Union(parts), old) => parts.iter().any(|part| takes_all(part, old)),
         (Shape::List { item: new, .. }, Shape::List { item: old, .. }) | (Shape::Dict(new), Shape::Dict(old)) => {
             takes_all(new, old)
         }
-        (new, Shape::OneOf { values, .. }) => values.iter().all(|value| new.fits(&new.coerce(value.clone().into()))),
-        (Shape::Float, Shape::Int)
+        (Shape::Any, _)
+        | (Shape::Float, Shape::Int)
         | (Shape::Str, Shape::Date | Shape::DateTime { .. })
         | (Shape::DateTime { .. }, Shape::DateTime { .. }) => true,
         (new, old) => new == old,

@@ -199,15 +199,12 @@ fn inside<'a>(schema: &'a Value, step: &Step) -> &'a Value {
 
 /// `items[2].price`.
 fn spell(path: &[Step]) -> String {
-    let mut spelt = String::new();
-    for step in path {
-        match step {
-            Step::Name(name) if spelt.is_empty() => spelt.push_str(name),
-            Step::Name(name) => spelt.push_str(&format!(".{}", cut(name))),
-            Step::Index(index) => spelt.push_str(&format!("[{index}]")),
-        }
-    }
-    spelt
+    let spell = |(at, step): (usize, &Step)| match step {
+        Step::Name(name) if at == 0 => name.clone(),
+        Step::Name(name) => format!(".{}", cut(name)),
+        Step::Index(index) => format!("[{index}]"),
+    };
+    path.iter().enumerate().map(spell).collect()
 }
 
 fn cut(text: &str) -> String {

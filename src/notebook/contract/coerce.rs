@@ -22,10 +22,9 @@ impl Shape {
             (Self::DateTime { naive }, V::Str(text)) => date_time(&text, *naive).unwrap_or(V::Str(text)),
             (Self::List { item, made_by }, value) => self.made(list(item, value), made_by.as_deref()),
             (Self::Dict(inner), value) => dict(inner, value),
-            (Self::OneOf { values, made_by }, value) => self.made(member(values, value), made_by.as_deref()),
+            (Self::OneOf { values, made_by }, value) => self.made(member(values, &value), made_by.as_deref()),
             (Self::Union(parts), value) => union(parts, value),
-            (Self::Any | Self::Null | Self::Bool | Self::Int | Self::Float, value)
-            | (Self::Str | Self::Date | Self::DateTime { .. }, value) => value,
+            (_, value) => value,
         }
     }
 
@@ -121,7 +120,7 @@ fn json_text(text: &str, opening: char) -> Option<Value> {
 }
 
 /// The value of the `enum` that is meant.
-fn member(values: &[Value], value: ParamValue) -> ParamValue {
+fn member(values: &[Value], value: &ParamValue) -> ParamValue {
     let given = value.json();
     if values.contains(&given) {
         return given.into();
@@ -149,11 +148,5 @@ fn union(parts: &[Shape], value: ParamValue) -> ParamValue {
         part.fits(&coerced).then_some(coerced)
     };
     let at_once = ordered.iter().filter(|part| part.rank() == 0 || part.fits(&value));
-    if let Some(coerced) = at_once.map(|part| taken(part)).find_map(|coerced| coerced) {
-        return coerced;
-    }
-    match ordered.iter().find_map(taken) {
-        Some(coerced) => coerced,
-        None => value,
-    }
+    at_once.chain(&ordered).find_map(taken).unwrap_or(value)
 }

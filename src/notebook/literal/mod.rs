@@ -76,8 +76,11 @@ impl Check<'_> {
             ParamValue::Number(number) => self.number(number),
             ParamValue::Str(text) => self.text(text),
             ParamValue::Bytes(bytes) if self.language == Language::Bash && bytes.contains(&0) => Err(self.nul()),
-            ParamValue::Null | ParamValue::Bool(_) | ParamValue::Bytes(_) => Ok(()),
-            ParamValue::Date(_) | ParamValue::DateTime { .. } => Ok(()),
+            ParamValue::Null
+            | ParamValue::Bool(_)
+            | ParamValue::Bytes(_)
+            | ParamValue::Date(_)
+            | ParamValue::DateTime { .. } => Ok(()),
             ParamValue::Made { by, .. } if !identifier::is_variable(Language::Python, by) => {
                 Err(self.wrong("must be made by something that has a name".into()))
             }

@@ -21,6 +21,7 @@ fn what_callers_lose_is_said() {
         (&int, &json!({})),
         (&list(&int), &list(&float)),
         (&list(&int), &json!({"type": "array"})),
+        (&json!({"enum": ["a", 1]}), &json!({"anyOf": [int, text]})),
         (&json!({"anyOf": [int, ab]}), &json!({"anyOf": [abc, int]})),
     ] {
         let change = |old, new| breaking(&contract(&json!({"x": old}), &[]), &contract(&json!({"x": new}), &[]));

@@ -9,9 +9,9 @@ use crate::notebook::Language;
 
 /// The literal of the parameter `x`, or what was expected instead of it.
 fn literal(checker: &Checker, parameters: Parameters) -> Result<String, String> {
-    let checked = checker.check(parameters, Rules { strict: false, sensitive: &[] });
-    let checked = checked.map_err(|errors| errors[0].expected.clone().unwrap_or_default())?;
-    let source = source(Language::Python, &checked);
+    let typed = checker.check(parameters, Rules { strict: false, sensitive: &[] });
+    let typed = typed.map_err(|errors| errors[0].expected.clone().unwrap_or_default())?;
+    let source = source(Language::Python, &typed);
     Ok(source.lines().find_map(|line| line.strip_prefix("x = ")).unwrap().to_owned())
 }
 
@@ -149,8 +149,8 @@ fn dicts_and_variables_have_the_same_values() {
     let checker = checker(&json!({"x": {"type": "integer"}}), &[]);
     let pairs = vec![("x".to_owned(), "1".into()), ("y".to_owned(), "1".into())];
     let parameters = Parameters::new(pairs, json!({"x": "2", "y": "2"}).into(), Vec::new());
-    let checked = checker.check(parameters, Rules { strict: false, sensitive: &[] }).unwrap();
-    let source = source(Language::Python, &checked);
+    let typed = checker.check(parameters, Rules { strict: false, sensitive: &[] }).unwrap();
+    let source = source(Language::Python, &typed);
     let lines: Vec<&str> = source.lines().skip(1).collect();
     let expected =
         ["params = {\"x\": 1, \"y\": \"1\"}", "body = {\"x\": 2, \"y\": \"2\"}", "headers = {}", "x = 2", "y = \"2\""];
