@@ -15,6 +15,7 @@ use crate::kernel::{Executor, ForkExecutor, SpawnExecutor, python_kernel};
 use crate::mail::{MailSettings, Mailer, SettingsError};
 use crate::model::ApiToken;
 use crate::random::{SharedRandom, SystemRandom};
+pub use crate::service::inspect_notebook;
 use crate::service::{Error, Kernels, Parts, Service};
 use crate::store::{DataLock, Database, Files, StoreError};
 use crate::templates::{TemplateError, Templates};

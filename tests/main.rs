@@ -6,6 +6,7 @@ mod app;
 mod binary;
 mod cli;
 mod concurrency;
+mod contract;
 mod control;
 mod crash;
 mod demo;

@@ -6,6 +6,7 @@
 
 mod api;
 mod context;
+mod contract;
 mod credentials;
 mod download;
 mod error;
@@ -29,6 +30,7 @@ mod doctor;
 mod find;
 mod get;
 mod get_output;
+mod inspect;
 mod list;
 mod login;
 mod logs;
@@ -69,6 +71,7 @@ enum Command {
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
     Login(login::Login),
+    Inspect(inspect::Inspect),
     Deploy(deploy::Deploy),
     List(list::List),
     Show(show::Show),
@@ -101,6 +104,7 @@ impl Command {
             Self::Demo(_) => "show the demo",
             Self::Doctor(_) => "find all that runs need",
             Self::Login(_) => "log in",
+            Self::Inspect(_) => "inspect the notebook",
             Self::Deploy(_) => "deploy",
             Self::List(_) => "list the hooks",
             Self::Show(_) => "show the hook",
@@ -132,6 +136,7 @@ impl Command {
             Self::Demo(command) => command.run(ctx).await,
             Self::Doctor(command) => command.run(ctx).await,
             Self::Login(command) => command.run(ctx).await,
+            Self::Inspect(command) => command.run(ctx).await,
             Self::Deploy(command) => command.run(ctx).await,
             Self::List(command) => command.run(ctx).await,
             Self::Show(command) => command.run(ctx).await,

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::error::CliError;
+use crate::model::Contract;
 
 /// Reads one object of the API.
 ///
@@ -156,6 +157,8 @@ pub(super) struct Hook {
     pub(super) warm: Option<Warm>,
     #[serde(default)]
     pub(super) warnings: Vec<String>,
+    #[serde(default)]
+    pub(super) contract: Option<Contract>,
     pub(super) created_at: String,
     pub(super) updated_at: String,
 }

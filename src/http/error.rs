@@ -7,7 +7,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Map, Value, json};
 
-use crate::model::{ErrorKind, Invalid, Run, RunError, RunId};
+use crate::model::{ErrorKind, Invalid, InvalidParameter, Run, RunError, RunId};
 use crate::service::Error;
 
 /// RFC 9457.
@@ -106,6 +106,11 @@ impl From<Error> for ApiError {
                     .with("field", field.as_str())
                     .with("errors", json!([{"name": field, "message": message}]))
             }
+            Error::Parameters(errors) => {
+                let problem = Problem::new("parameters-invalid", StatusCode::UNPROCESSABLE_ENTITY, told);
+                let field = errors.first().map(|first| first.name.clone());
+                problem.with("field", field).with("errors", errors.iter().map(entry).collect::<Value>())
+            }
             Error::NotFound(_) => Problem::new("not-found", StatusCode::NOT_FOUND, told),
             Error::Conflict(_) => Problem::new("conflict", StatusCode::CONFLICT, told),
             Error::NotFinished => Problem::new("not-finished", StatusCode::CONFLICT, told),
@@ -131,6 +136,17 @@ impl From<Error> for ApiError {
             }
         }))
     }
+}
+
+/// One of the parameters that are not valid.
+fn entry(error: &InvalidParameter) -> Value {
+    json!({
+        "in": error.place.as_str(),
+        "name": error.name,
+        "message": error.message,
+        "expected": error.expected,
+        "got": error.got,
+    })
 }
 
 /// What the caller of a run that failed is answered with.

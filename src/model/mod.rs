@@ -15,10 +15,10 @@ mod run;
 mod run_event;
 mod user;
 
-pub use contract::{Contract, Parameter};
+pub use contract::{Contract, Parameter, describe};
 pub use hook::{Hook, Imports, Version};
 pub use ids::{ApiToken, Histo, HookId, HookToken, RunId, TaskKey, TokenHash, TokenId, UserId};
-pub use invalid::Invalid;
+pub use invalid::{Invalid, InvalidParameter, Place};
 pub use page::Page;
 pub use params::{EmailAddress, HookParams, HookParamsPatch, Keep, Mode, NextUrl, OnInterrupt, Warm, Workdir};
 pub use path::{HookPath, RelativePath};

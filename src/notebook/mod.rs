@@ -3,6 +3,7 @@
 //! Pure: no file, process or clock. The original JSON is kept and patched, so what this module does not know survives.
 
 mod check;
+pub mod contract;
 mod document;
 mod identifier;
 mod inject;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::kernels::Plan;
 use super::{Error, Result, Service, Wish, on_disk};
 use crate::model::{Caller, Hook, HookParams, HookPath, HookToken, Invalid, Owner, RelativePath, UserId};
-use crate::notebook::Notebook;
+use crate::notebook::{Notebook, contract};
 use crate::store::{NewDeploy, VersionFiles};
 
 /// A notebook to deploy.
@@ -33,6 +33,8 @@ pub struct DeployReply {
     pub python: Option<PathBuf>,
     /// What the deployer should know, a sentence each.
     pub warnings: Vec<String>,
+    /// Those of the warnings that say what callers of the version before lose.
+    pub breaking: Vec<String>,
 }
 
 impl Service {
@@ -51,7 +53,13 @@ impl Service {
             deployer: deploy.python.as_deref(),
             dependencies: &deploy.dependencies,
         };
-        let plan = self.kernels.plan(wish).await?;
+        let mut plan = self.kernels.plan(wish).await?;
+        let before = self.contract_before(owner.0, &deploy.path).await?;
+        let breaking = match (&before, &plan.contract) {
+            (Some(old), Some(new)) => contract::breaking(old, new),
+            _ => Vec::new(),
+        };
+        plan.warnings.extend(breaking.iter().cloned());
         let service = self.clone();
         // A task of its own: a caller that hangs up in the middle leaves nothing half-done.
         let stored =
@@ -59,7 +67,7 @@ impl Service {
         let ((hook, is_new), plan) = stored.await??;
         self.warm_up(&notebook, &hook).await;
         tracing::info!(hook = %hook.id, path = %hook.path, histo = %hook.histo, owner = %hook.owner_name, "deployed");
-        Ok(DeployReply { hook, is_new, python: plan.interpreter, warnings: plan.warnings })
+        Ok(DeployReply { hook, is_new, python: plan.interpreter, warnings: plan.warnings, breaking })
     }
 
     async fn store(&self, deploy: Deploy, (owner, owner_name): (UserId, Owner), plan: &Plan) -> Result<(Hook, bool)> {
@@ -80,6 +88,7 @@ impl Service {
             size,
             python: plan.python.as_deref(),
             imports: plan.imports.as_ref(),
+            contract: plan.contract.as_ref(),
             now: self.clock.now(),
         };
         let (place_owner, place_path) = (owner_name.clone(), path.clone());

@@ -1,6 +1,6 @@
 //! What can go wrong in a use case, sorted by what its caller can do about it.
 
-use crate::model::Invalid;
+use crate::model::{Invalid, InvalidParameter};
 use crate::store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
@@ -8,6 +8,9 @@ pub enum Error {
     /// A field of the input; nothing was changed.
     #[error("{0}")]
     Invalid(#[from] Invalid),
+    /// What a call passes, and what it does not; no kernel was started.
+    #[error("{}", summary(.0))]
+    Parameters(Vec<InvalidParameter>),
     /// It does not exist, or is somebody else's: which of the two is never told.
     #[error("{0} not found")]
     NotFound(&'static str),
@@ -34,6 +37,20 @@ pub enum Error {
     /// The server's own trouble: logged where it happens, never told.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+/// How many parameters a summary names.
+const NAMED: usize = 10;
+
+fn summary(errors: &[InvalidParameter]) -> String {
+    if let [only] = errors {
+        return format!("{}: {}", only.name, only.message);
+    }
+    let mut names: Vec<&str> = errors.iter().take(NAMED).map(|error| error.name.as_str()).collect();
+    if errors.len() > NAMED {
+        names.push("…");
+    }
+    format!("{} parameters are not valid: {}", errors.len(), names.join(", "))
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

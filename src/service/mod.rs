@@ -7,6 +7,7 @@ mod answers;
 mod attempt;
 mod call;
 mod conclude;
+mod contracts;
 mod deploy;
 mod ending;
 mod error;
@@ -38,6 +39,8 @@ use tokio_util::task::TaskTracker;
 
 pub use admission::{Admission, RETRY_AFTER};
 pub use call::{Called, Target};
+use contracts::Checkers;
+pub use contracts::inspect_notebook;
 pub use deploy::{Deploy, DeployReply};
 pub use error::{Error, Result};
 pub use kernels::Kernels;
@@ -100,6 +103,7 @@ pub struct Service {
     runtime: Handle,
     admission: Arc<Admission>,
     notebooks: Arc<Notebooks>,
+    checkers: Checkers,
     runs: TaskTracker,
     live: Live,
     unsaved: Unsaved,
@@ -140,6 +144,7 @@ impl Service {
             templates: parts.templates,
             runtime: parts.runtime,
             notebooks: Arc::default(),
+            checkers: Checkers::default(),
             runs: TaskTracker::new(),
             unsaved: Unsaved::default(),
             task_secret: parts.task_secret,

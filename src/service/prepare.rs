@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::call::Order;
+use super::contracts::checked;
 use super::request::{self, Call};
 use super::{Error, Result, Service, kept, on_disk};
 use crate::kernel::{CodeCell, KernelCommand};
@@ -58,12 +59,14 @@ impl Service {
         let hook = order.hook.clone();
         let kernel = self.kernel_of(&notebook, &hook, &order.version).await?;
         let accept = call.accept();
-        let (folder, sensitive) = (scratch.path().to_owned(), hook.params.sensitive.clone());
+        let (folder, params) = (scratch.path().to_owned(), hook.params.clone());
+        let checker = self.checkers.get(&hook, &order.version)?;
         let language = Language::from_name(&kernel.language);
         let injecting = move || {
             let mut notebook = Notebook::clone(&notebook);
             let parameters = request::parameters(&mut call, &folder, last)?;
-            let injected = notebook::inject(&mut notebook, language, &parameters, &sensitive)?;
+            let parameters = checked(parameters, checker.as_deref(), &params)?;
+            let injected = notebook::inject(&mut notebook, language, &parameters, &params.sensitive)?;
             Ok::<_, Error>((call, notebook, injected))
         };
         let (call, notebook, injected) = tokio::task::spawn_blocking(injecting).await??;

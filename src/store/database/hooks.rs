@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use sqlx::{Sqlite, Transaction};
 
 use super::{Database, from_json, millis, parse, row, time, to_json};
-use crate::model::{Histo, Hook, HookId, HookParams, HookPath, HookToken, Imports, Owner, Page, UserId, Version};
+use crate::model::{
+    Contract, Histo, Hook, HookId, HookParams, HookPath, HookToken, Imports, Owner, Page, UserId, Version,
+};
 use crate::store::{Result, StoreError};
 
 /// A notebook about to become a version.
@@ -22,6 +24,7 @@ pub struct NewDeploy<'a> {
     pub size: u64,
     pub python: Option<&'a Path>,
     pub imports: Option<&'a Imports>,
+    pub contract: Option<&'a Contract>,
     pub now: DateTime<Utc>,
 }
 
@@ -115,7 +118,8 @@ impl Database {
         let histo = next_histo(&mut tx, &new).await?;
         write_hook(&mut tx, id, &histo, &new, is_new).await?;
         sqlx::query(
-            "INSERT INTO versions (hook_id, histo, size, python, imports, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO versions (hook_id, histo, size, python, imports, created_at, contract)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(id.to_string())
         .bind(histo.as_str())
@@ -123,6 +127,7 @@ impl Database {
         .bind(new.python.map(|path| path.to_string_lossy().into_owned()))
         .bind(new.imports.map(to_json).transpose()?)
         .bind(millis(new.now))
+        .bind(new.contract.map(to_json).transpose()?)
         .execute(&mut *tx)
         .await?;
         place(histo).await?;
