@@ -2,6 +2,7 @@
 //!
 //! Pure: no file, process or clock. The original JSON is kept and patched, so what this module does not know survives.
 
+mod about;
 mod check;
 mod document;
 mod identifier;
@@ -14,6 +15,7 @@ mod redact;
 mod tests;
 mod upgrade;
 
+pub use about::About;
 pub use document::{CellOutputs, Notebook};
 pub use inject::{Injected, inject};
 pub use language::Language;

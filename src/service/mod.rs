@@ -8,6 +8,7 @@ mod attempt;
 mod call;
 mod conclude;
 mod deploy;
+mod documents;
 mod ending;
 mod error;
 mod hooks;
