@@ -16,6 +16,7 @@ mod hostile;
 mod house;
 mod leaks;
 mod mail;
+mod openapi;
 mod operations;
 mod owners;
 mod parameters;
