@@ -60,9 +60,9 @@ pub(super) fn request_body(hook: Option<&Described<'_>>, name: &str) -> Value {
     let Some((hook, contract)) = hook.and_then(|hook| Some((hook, hook.contract?))) else {
         let fields = json!({"type": "object", "additionalProperties": {"type": "string"}});
         return json!({
-            "description": "Any parameters, by name.",
+            "description": "Any parameters, by name. JSON that is no object, the notebook gets as `body`.",
             "content": {
-                "application/json": {"schema": {"type": "object"}},
+                "application/json": {"schema": {}, "example": {}},
                 "application/x-www-form-urlencoded": {"schema": fields},
                 "multipart/form-data": {"schema": fields},
             },
