@@ -20,8 +20,20 @@ pub(super) fn of(hook: Option<&Described<'_>>, method: &str) -> Map<String, Valu
         let problem = Some(("application/problem+json", schema("Problem")));
         add(&mut responses, status, description, headers, problem);
     }
+    for response in responses.values_mut() {
+        refer(response, "Preference-Applied");
+        if method == "post" {
+            refer(response, "Idempotent-Replayed");
+        }
+    }
     responses.sort_keys();
     responses
+}
+
+/// Says that a response may have a header.
+fn refer(response: &mut Value, header: &str) {
+    let component = header.replace('-', "");
+    response["headers"][header] = json!({"$ref": format!("#/components/headers/{component}")});
 }
 
 /// What a caller is told when there is no answer of the notebook: status, meaning, headers.
@@ -39,9 +51,11 @@ fn problems(signed: bool, keyed: bool) -> Vec<(&'static str, &'static str, &'sta
     if signed {
         problems.push(("401", "The signature is missing, wrong, or was used before.", &[]));
     }
-    if keyed {
-        problems.push(("409", "The first call with this `Idempotency-Key` has not ended yet.", &[]));
-    }
+    problems.push(if keyed {
+        ("409", "The run was cancelled, or the first call with this `Idempotency-Key` has not ended.", &["Retry-After"])
+    } else {
+        ("409", "The run was cancelled.", &[])
+    });
     problems
 }
 
@@ -88,12 +102,9 @@ fn add(
     let response = responses.entry(status).or_insert_with(|| json!({"description": description}));
     // Not every problem comes from a run.
     if status.starts_with(['2', '3', '5']) {
-        response["headers"]["X-Nbhook-Run"] = json!({"$ref": "#/components/headers/Run"});
+        refer(response, "X-Nbhook-Run");
     }
-    for name in headers {
-        let component = name.replace('-', "");
-        response["headers"][*name] = json!({"$ref": format!("#/components/headers/{component}")});
-    }
+    headers.iter().for_each(|header| refer(response, header));
     if let Some((media_type, schema)) = content {
         let media = &mut response["content"][media_type];
         // Two kinds of answer with one media type: what holds for both is not known.

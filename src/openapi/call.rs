@@ -92,7 +92,7 @@ fn headers(method: &str) -> Vec<Value> {
             "name": "Idempotency-Key", "in": "header",
             "description": "A name for this call, e.g. a UUID: another one with the same name gets the same answer, and nothing \
                             runs twice.",
-            "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+            "schema": {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
         }));
     }
     headers
