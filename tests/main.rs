@@ -21,6 +21,7 @@ mod house;
 mod idempotency;
 mod leaks;
 mod mail;
+mod openapi;
 mod operations;
 mod owners;
 mod parameters;

@@ -5,6 +5,7 @@
 mod auth;
 mod body;
 mod call;
+mod documents;
 mod error;
 mod events;
 mod hooks;
@@ -49,6 +50,11 @@ fn routes(config: &mut web::ServiceConfig) {
                 .route(web::patch().to(call::pinned))
                 .route(web::delete().to(call::pinned)),
         )
+        .service(on("/hooks/{token}/openapi.json").route(web::get().to(documents::of_hook)))
+        .service(on("/hooks/{token}/docs").route(web::get().to(documents::page_of_hook)))
+        .service(on("/openapi.json").route(web::get().to(documents::of_api)))
+        .service(on("/docs").route(web::get().to(documents::page_of_api)))
+        .service(on("/docs/assets/{name}").route(web::get().to(documents::asset)))
         .service(on("/healthz").route(web::get().to(operations::health)).route(web::head().to(operations::health)))
         .service(on("/readyz").route(web::get().to(operations::ready)).route(web::head().to(operations::ready)))
         .service(on("/metrics").route(web::get().to(operations::metrics)))

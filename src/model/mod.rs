@@ -3,6 +3,7 @@
 //! A value of a type from here is valid: it was parsed where it came in. This module knows only `std`, serde, chrono and
 //! uuid; it does no I/O and reads no clock.
 
+mod answered;
 mod contract;
 mod hook;
 mod ids;
@@ -15,6 +16,7 @@ mod run;
 mod run_event;
 mod user;
 
+pub use answered::Answered;
 pub use contract::{Contract, Parameter, describe};
 pub use hook::{Hook, Imports, Version};
 pub use ids::{ApiToken, Histo, HookId, HookToken, RunId, TaskKey, TokenHash, TokenId, UserId};

@@ -114,6 +114,12 @@ impl Notebook {
         (cell["cell_type"] == "code").then(|| joined(&cell["source"]))
     }
 
+    /// The sources of the Markdown cells, in order.
+    pub fn markdown(&self) -> impl Iterator<Item = String> {
+        let cells = self.cells().iter().filter(|cell| cell["cell_type"] == "markdown");
+        cells.map(|cell| joined(&cell["source"]))
+    }
+
     /// The tags of a cell; none when there is no such cell.
     pub fn cell_tags(&self, index: usize) -> Vec<&str> {
         self.cells().get(index).map(tags).unwrap_or_default()

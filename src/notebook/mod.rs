@@ -2,6 +2,7 @@
 //!
 //! Pure: no file, process or clock. The original JSON is kept and patched, so what this module does not know survives.
 
+mod about;
 mod check;
 pub mod contract;
 mod document;
@@ -15,6 +16,7 @@ mod redact;
 mod tests;
 mod upgrade;
 
+pub use about::About;
 pub use document::{CellOutputs, Notebook};
 pub use inject::{Injected, inject};
 pub use language::Language;

@@ -9,6 +9,7 @@ mod call;
 mod conclude;
 mod contracts;
 mod deploy;
+mod documents;
 mod ending;
 mod error;
 mod hooks;

@@ -65,11 +65,12 @@ impl Reply {
 }
 
 impl ReplyBody {
-    /// Status and media type of a notebook's own answer, for the record; none of a failure, which only `http` knows how to tell.
+    /// Status and media type of a notebook's own answer, for the record; none of a failure, which only `http` knows how to tell,
+    /// and no media type where the notebook answered nothing.
     pub(super) fn answered(&self) -> Option<(u16, Option<String>)> {
         match self {
             Self::Answer { status, media_type, .. } => Some((*status, Some(media_type.clone()))),
-            Self::Done { .. } => Some((200, Some("application/json".to_owned()))),
+            Self::Done { .. } => Some((200, None)),
             Self::SeeOther(_) => Some((303, None)),
             Self::Reported { status, .. } => Some((*status, Some("application/problem+json".to_owned()))),
             Self::Failed(_) => None,

@@ -3,6 +3,7 @@
 //! Each public method is one statement or one transaction. Transactions that write begin as `IMMEDIATE`, so two of them wait
 //! for each other instead of failing half-way.
 
+mod answered;
 mod calls;
 mod hooks;
 mod notices;
