@@ -27,6 +27,8 @@ use crate::store::NewRun;
 pub struct Target {
     pub(super) hook: Hook,
     pub(super) version: Version,
+    /// Whether the version was asked for, and not only the live one.
+    pub(super) pinned: bool,
     pub(super) ticket: Ticket,
 }
 
@@ -44,6 +46,7 @@ pub(super) struct Order {
     pub(super) id: RunId,
     pub(super) hook: Hook,
     pub(super) version: Version,
+    pub(super) pinned: bool,
     pub(super) mode: Mode,
     /// None: it is in the database, or not needed any more.
     pub(super) call: Option<Call>,
@@ -91,7 +94,7 @@ impl Service {
             metrics::counter!("nbhook_calls_rejected_total").increment(1);
             Error::QueueFull { retry_after: RETRY_AFTER }
         })?;
-        Ok(Target { hook, version, ticket })
+        Ok(Target { hook, version, pinned: histo.is_some(), ticket })
     }
 
     /// Runs the hook and gives what it answers, or the task that stands for the run.
@@ -116,7 +119,7 @@ impl Service {
         trigger: Trigger,
         rerun_of: Option<RunId>,
     ) -> Result<Called> {
-        let Target { hook, version, ticket } = target;
+        let Target { hook, version, pinned, ticket } = target;
         let asked = wish.prefer.respond_async || wish.prefer.wait.is_some();
         let mode = if asked { Mode::Async } else { hook.params.mode };
         let order = Order {
@@ -126,6 +129,7 @@ impl Service {
             for_owner: wish.caller.as_ref().is_some_and(|caller: &Caller| caller.may_touch(hook.owner)),
             hook,
             version,
+            pinned,
             call: Some(call),
         };
         let span = tracing::info_span!("run", run = %order.id, hook = %order.hook.id);

@@ -160,8 +160,10 @@ impl Service {
         if run.order.mode == Mode::Sync {
             return None;
         }
-        let (call, _) = self.kept_call(run.order.id).await.ok()?;
-        kept::for_rerun(&call, &run.order.hook.params).ok()
+        match self.kept_call(run.order.id).await {
+            Ok((call, _)) => kept::for_rerun(&call, &run.order.hook.params).ok(),
+            Err(_) => kept::gone("it could not be read").ok(),
+        }
     }
 
     /// Lets a kernel end, but does not hold up the server's own end; dropped it is killed.

@@ -19,8 +19,7 @@ impl Service {
     /// Takes the key for this call, or finds what came of the call that has it.
     pub(super) async fn claim_key(&self, order: &mut Order, key: String) -> Result<Claim> {
         let Some(call) = order.call.take() else { return Ok(Claim::New) };
-        let version = order.version.histo.clone();
-        let pinned = (version != order.hook.histo).then(|| version.to_string());
+        let pinned = order.pinned.then(|| order.version.histo.to_string());
         let fingerprinted = on_disk(&self.files, move |_| {
             let fingerprint = fingerprint(&call, pinned.as_deref())?;
             Ok::<_, Error>((call, fingerprint))

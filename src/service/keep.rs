@@ -69,8 +69,9 @@ impl Service {
         let hook = self.db.hook(run.hook).await?; // none if it was deleted: then nobody wants to be told
         self.keep_reply(run.id, ReplyBody::Failed(interruption())).await;
         let request = match (run.mode, &hook, self.kept_call(run.id).await) {
+            (Mode::Sync, ..) => None,
             (Mode::Async, Some(hook), Ok((call, _))) => kept::for_rerun(&call, &hook.params).ok(),
-            _ => None,
+            (Mode::Async, ..) => kept::gone("its hook was deleted").ok(),
         };
         let end = FinishedRun {
             id: run.id,

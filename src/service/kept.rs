@@ -37,7 +37,6 @@ pub(super) fn request(call: &Call, order: &Order) -> Result<String> {
 
 /// What is kept of a call when its run has ended.
 pub(super) fn for_rerun(call: &Call, params: &HookParams) -> Result<String> {
-    let gone = |because| text(&View::Gone { because });
     if matches!(&call.body, Body::Multipart { files, .. } if !files.is_empty()) {
         return gone("the files that were uploaded are not kept");
     }
@@ -54,6 +53,11 @@ pub(super) fn for_rerun(call: &Call, params: &HookParams) -> Result<String> {
     let kept = Kept { method: &call.method, query: &call.query, headers, body: &call.body };
     let kept = text(&Whole { whole: WholeCall { call: kept, for_owner: false } })?;
     if kept.len() > LARGEST { large() } else { Ok(kept) }
+}
+
+/// What is kept where nothing is to be kept.
+pub(super) fn gone(because: &str) -> Result<String> {
+    text(&View::Gone { because })
 }
 
 /// As [`Call`] and [`Request::Whole`] are written, without copying the body.
