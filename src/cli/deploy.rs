@@ -115,7 +115,7 @@ impl Deploy {
         let hook: Hook = wire::read(answer)?;
         ctx.note(&format!("deployed {} as version {}", hook.path, hook.histo));
         if let Some(table) = hook.contract.as_ref().and_then(contract::table) {
-            ctx.note(table.render(ctx.terminals.errors).trim_end());
+            ctx.note(table.render(ctx.terminals.errors).trim_end_matches('\n'));
         }
         for warning in &hook.warnings {
             ctx.note(&format!("warning: {warning}"));

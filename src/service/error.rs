@@ -46,11 +46,10 @@ fn summary(errors: &[InvalidParameter]) -> String {
     if let [only] = errors {
         return format!("{}: {}", only.name, only.message);
     }
-    let mut names: Vec<&str> = errors.iter().take(NAMED).map(|error| error.name.as_str()).collect();
-    if errors.len() > NAMED {
-        names.push("…");
-    }
-    format!("{} parameters are not valid: {}", errors.len(), names.join(", "))
+    let named = errors.iter().take(NAMED).map(|error| format!("{} {}", error.name, error.message));
+    let more = (errors.len() > NAMED).then(|| "and more".to_owned());
+    let list: Vec<String> = named.chain(more).collect();
+    format!("{} parameters are not valid: {}", errors.len(), list.join("; "))
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -13,7 +13,8 @@ use serde_json::{Map, Value, json};
 use crate::kernel::process::{HelperError, command, run_to_end};
 use crate::model::Imports;
 
-const SCRIPT: &str = concat!(include_str!("contract.py"), "\n", include_str!("inspect.py"));
+const SCRIPT: &str =
+    concat!(include_str!("contract_schema.py"), "\n", include_str!("contract.py"), "\n", include_str!("inspect.py"));
 /// An interpreter on a slow network disk takes seconds for its first start.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_OUTPUT: usize = 4 << 20;
