@@ -194,9 +194,9 @@ async fn an_early_answer_is_there_while_the_notebook_runs_on() {
 async fn early_files_errors_and_tasks() {
     let (app, signs) = (TestApp::start().await, Signs::new());
     let file = "with open('a.bin', 'wb') as file: file.write(bytes(range(256)) * 1000)";
-    let changes = "import os\nos.remove('a.bin')";
+    let removes = "import os\nos.remove('a.bin')";
     let answer = answer_with("respond_file('a.bin', early=True)");
-    let hook = app.deploy("file.ipynb", &notebook(&[file, &answer, changes, WAITS]), json!({})).await;
+    let hook = app.deploy("file.ipynb", &notebook(&[file, &answer, WAITS, removes]), json!({})).await;
     let response = app.http.get(url(&hook)).query(&signs.query("file")).send().await.unwrap();
     assert_eq!(response.status(), 200, "{}", response.text().await.unwrap());
     assert!(response.bytes().await.unwrap() == (0..=255).collect::<Vec<u8>>().repeat(1000));

@@ -53,7 +53,7 @@ while task.progress is None:
 assert task.progress == {"done": 3, "total": 9, "message": "waiting"} and task.state == "running"
 assert repr(task) == f"<Task {task.id} running 3/9 waiting>"
 raises(TimeoutError, task.result, timeout=0)
-assert webhook.run(NAME, params, wait=0.5).state == "running"
+assert not webhook.run(NAME, params, wait=0.5).done
 gate.touch()
 assert task.result() == {"n": 5, "effects": 1} or task.result() == {"n": 5, "effects": 2}
 assert task.done and task.state == "succeeded" and task.result() == task.result()
