@@ -34,6 +34,8 @@ pub struct Settings {
     /// How long answers are kept that may be asked for again: those of asynchronous runs, and of calls with an
     /// `Idempotency-Key`.
     pub idempotency_hours: u32,
+    /// Wait before a failed run is tried again, in seconds; it doubles with each attempt, up to a minute.
+    pub retry_delay: u64,
     pub kernel: KernelSettings,
     pub smtp: SmtpSettings,
     pub log: LogSettings,
@@ -62,8 +64,6 @@ pub struct KernelSettings {
     pub processes: usize,
     /// Open files of each process of a run; 0 sets no limit but the server's own.
     pub files: u64,
-    /// Wait before a failed run is tried again, in seconds; it doubles with each attempt, up to a minute.
-    pub retry_delay: u64,
     /// All outputs of one run, in MiB.
     pub output: usize,
     /// How kernels are started.
@@ -150,6 +150,7 @@ impl Default for Settings {
             body_timeout: 30,
             grace: 30,
             idempotency_hours: 24,
+            retry_delay: 1,
             kernel: KernelSettings::default(),
             smtp: SmtpSettings::default(),
             log: LogSettings::default(),
@@ -171,7 +172,6 @@ impl Default for KernelSettings {
             processes: 256,
             files: 4096,
             output: 100,
-            retry_delay: 1,
             executor: ExecutorChoice::default(),
             pool: 2 * cores,
             templates: 2048,

@@ -256,7 +256,7 @@ impl Service {
             tracing::error!(%error, "cannot record that the run is tried again");
         }
         run.live.state(RunState::Queued, failures);
-        let base = Duration::from_secs(self.settings.kernel.retry_delay);
+        let base = Duration::from_secs(self.settings.retry_delay);
         let wait = base.saturating_mul(2_u32.saturating_pow(failures - 1)).min(LONGEST_WAIT);
         let jitter = self.random.bits160().map_or(0.5, |bits| f64::from(bits[0]) / 255.0);
         tokio::select! {
