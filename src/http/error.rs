@@ -126,6 +126,10 @@ impl From<Error> for ApiError {
             Error::Draining { retry_after } => {
                 Problem::new("shutting-down", StatusCode::SERVICE_UNAVAILABLE, told).retry_after(retry_after)
             }
+            Error::NoRoom(cause) => {
+                tracing::error!(%cause, "the disk is full");
+                Problem::new("insufficient-storage", StatusCode::INSUFFICIENT_STORAGE, told)
+            }
             Error::Internal(cause) => {
                 tracing::error!(%cause, "internal error");
                 Problem::new(

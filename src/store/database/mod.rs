@@ -8,6 +8,7 @@ mod calls;
 mod hooks;
 mod notices;
 mod outputs;
+mod retention;
 mod runs;
 mod users;
 
@@ -28,6 +29,7 @@ pub use calls::{KeyClaim, KeyUse};
 pub use hooks::{Deployed, NewDeploy};
 pub use notices::{NewNotice, Notice, NoticeEvent};
 pub use outputs::ListedOutput;
+pub use retention::{OnRecord, RemovedRun};
 pub use runs::{FinishedRun, NewRun, RunFilter, Unfinished};
 
 /// A pool of connections to the one database of a data folder.
@@ -95,6 +97,7 @@ fn migrations() -> Migrator {
         (2, "imports", include_str!("../migrations/0002_imports.sql")),
         (3, "contract", include_str!("../migrations/0003_contract.sql")),
         (4, "run control", include_str!("../migrations/0004_run_control.sql")),
+        (5, "retention", include_str!("../migrations/0005_retention.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)
