@@ -354,6 +354,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_is_set_one_bound_at_a_time() {
+        let toml = "[keep]\noutputs = { count = 5, days = 0 }\nversions = { bytes = 7 }\n";
+        let settings = read(toml, &[("NBHOOK_KEEP__RUNS__DAYS", "3"), ("NBHOOK_KEEP__TOTAL", "0")]).unwrap();
+        let retention = settings.keep.retention();
+        let bounds = |count, days, bytes| Bounds { count, days, bytes };
+        assert_eq!(retention.outputs, bounds(Some(5), None, None));
+        assert_eq!(retention.runs, bounds(Some(10_000), Some(3), None));
+        assert_eq!(retention.versions, bounds(None, None, Some(7)));
+        assert_eq!((settings.keep.total_bytes(), retention.failed), (None, 2));
+        assert!(read("[keep]\noutput = 5\n", &[]).is_err() && read("[keep.runs]\nyears = 5\n", &[]).is_err());
+        let never = Settings { keep: KeepSettings { failed: 0, ..KeepSettings::default() }, ..Settings::default() };
+        assert!(never.validate().unwrap_err().to_string().contains("keep.failed"));
+    }
+
+    #[test]
     fn a_misspelt_setting_is_named() {
         let error = read("[kernel]\nlimits = 3\n", &[]).unwrap_err().to_string();
         assert!(error.contains("limits"), "{error}");

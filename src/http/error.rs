@@ -211,3 +211,19 @@ impl ResponseError for ApiError {
         self.0.response()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_insufficient_storage_and_its_cause_is_not_told() {
+        let full = std::io::Error::from_raw_os_error(libc::ENOSPC);
+        let error = ApiError::from(Error::from(full));
+        assert_eq!(error.error_response().status(), 507);
+        assert_eq!(error.0.kind, "insufficient-storage");
+        assert!(error.to_string().contains("nbhook prune") && !error.to_string().contains("os error"), "{error}");
+        let other = ApiError::from(Error::from(std::io::Error::from_raw_os_error(libc::EIO)));
+        assert_eq!(other.error_response().status(), 500);
+    }
+}

@@ -5,6 +5,8 @@
 mod database;
 mod files;
 mod kept;
+#[cfg(test)]
+mod tests;
 
 pub use database::{
     Database, Deployed, FinishedRun, KeyClaim, KeyUse, ListedOutput, NewDeploy, NewNotice, NewRun, Notice, NoticeEvent,

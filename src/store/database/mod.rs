@@ -85,6 +85,17 @@ impl Database {
         self.pool.close().await;
     }
 
+    /// Writes on a connection that may make the database no larger than it is, until SQLite says that it is full.
+    #[cfg(test)]
+    pub(in crate::store) async fn fill_up(&self) -> sqlx::Result<()> {
+        let mut connection = self.pool.acquire().await?;
+        sqlx::query("PRAGMA max_page_count = 1").execute(&mut *connection).await?; // no less than there are
+        sqlx::query("CREATE TABLE more (text TEXT)").execute(&mut *connection).await?;
+        loop {
+            sqlx::query("INSERT INTO more VALUES (hex(zeroblob(10000)))").execute(&mut *connection).await?;
+        }
+    }
+
     async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
         Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
     }
