@@ -166,5 +166,6 @@ async fn an_output_that_cannot_be_saved_does_not_lose_the_answer() {
         (&record["state"], &record["warnings"]),
         (&json!("succeeded"), &json!(["the output could not be saved"]))
     );
+    app.quiet().await;
     assert!(app.scratch().is_empty());
 }

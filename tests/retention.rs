@@ -47,14 +47,17 @@ async fn runs(app: &TestApp, hook: &Value) -> BTreeSet<String> {
     list["items"].as_array().unwrap().iter().map(|run| run["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The runs whose outputs are listed; each of them can be had.
-async fn outputs(app: &TestApp, hook: &Value) -> BTreeSet<String> {
+/// The runs whose outputs are listed.
+async fn listed(app: &TestApp, hook: &Value) -> BTreeSet<String> {
     let list = app.get(&format!("/v1/hooks/{}/outputs?limit=250", id(hook))).await;
-    let mut runs = BTreeSet::new();
-    for output in list["items"].as_array().unwrap() {
-        let run = output["run"].as_str().unwrap();
+    list["items"].as_array().unwrap().iter().map(|output| output["run"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The same, where each of them can be had.
+async fn outputs(app: &TestApp, hook: &Value) -> BTreeSet<String> {
+    let runs = listed(app, hook).await;
+    for run in &runs {
         assert_eq!(app.get(&format!("/v1/runs/{run}/output")).await["nbformat"], 4);
-        runs.insert(run.to_owned());
     }
     runs
 }
@@ -121,11 +124,13 @@ async fn outputs_go_by_themselves_when_they_are_old_and_failed_ones_later() {
     let clock = app.clock.clone().unwrap();
     assert_eq!(outputs(&app, &hook).await, set(&[good.clone(), bad.clone()]));
     clock.advance(chrono::Duration::days(11));
-    eventually("the old output goes", async || outputs(&app, &hook).await == set(std::slice::from_ref(&bad))).await;
-    assert_eq!(output_files(&app), 1);
+    eventually("the old output goes", async || listed(&app, &hook).await == set(std::slice::from_ref(&bad))).await;
+    eventually("and its file", async || output_files(&app) == 1).await;
+    assert_eq!(outputs(&app, &hook).await, set(std::slice::from_ref(&bad)));
     clock.advance(chrono::Duration::days(10));
-    eventually("the failed one goes", async || outputs(&app, &hook).await.is_empty()).await;
-    assert_eq!((output_files(&app), runs(&app, &hook).await), (0, set(&[good, bad])), "the records stay for a year");
+    eventually("the failed one goes", async || listed(&app, &hook).await.is_empty()).await;
+    eventually("and its file", async || output_files(&app) == 0).await;
+    assert_eq!(runs(&app, &hook).await, set(&[good, bad]), "the records stay for a year");
     let metrics = app.http.get(format!("{}/metrics", app.url)).send().await.unwrap().text().await.unwrap();
     let counted = metrics.lines().find_map(|line| line.strip_prefix("nbhook_pruned_total{what=\"outputs\"} "));
     assert!(counted.unwrap().parse::<u64>().unwrap() >= 2, "{metrics}");
