@@ -134,7 +134,10 @@ async fn a_run_that_fills_the_disk_still_answers_and_is_on_record() {
     assert_eq!(record["warnings"], json!(["the output could not be saved: the server's disk is full"]));
     problem(app.api(Method::GET, &format!("/v1/runs/{run}/output")).send().await.unwrap(), 404).await;
     assert!(app.scratch().is_empty());
-    assert_eq!(app.deploy("next.ipynb", &answers("fine"), json!({})).await["path"], "next.ipynb");
+    // On whichever of the database's connections: none of them is still in the transaction that found no room.
+    for _ in 0..10 {
+        assert_eq!(app.deploy("next.ipynb", &answers("fine"), json!({})).await["path"], "next.ipynb");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
