@@ -52,6 +52,7 @@ fn routes() -> Vec<Route> {
         route(Method::POST, "/v1/runs/{id}/rerun", Value::Null, run),
         route(Method::GET, "/v1/tasks", Value::Null, None),
         route(Method::GET, "/v1/tasks/{id}", Value::Null, run),
+        route(Method::POST, "/v1/prune", Value::Null, None),
         route(Method::GET, "/v1/users", Value::Null, None),
         route(Method::POST, "/v1/users", json!({"name": "carol", "role": "member"}), None),
         route(Method::GET, "/v1/users/me", Value::Null, None),

@@ -16,7 +16,7 @@ use crate::model::ApiToken;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For requests whose body and answer are small.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// For requests that carry a notebook or files.
+/// For requests that carry a notebook or files, or take long.
 const TRANSFER_TIMEOUT: Duration = Duration::from_mins(15);
 /// The largest page that the server gives.
 const PAGE: usize = 250;
@@ -127,6 +127,11 @@ impl Api {
     /// Posts without a body.
     pub(super) async fn act(&self, segments: &[&str]) -> Result<Value, CliError> {
         self.answer(self.request(Method::POST, segments)).await
+    }
+
+    /// Posts without a body, with a query; for what may take long.
+    pub(super) async fn act_with(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<Value, CliError> {
+        self.answer(self.request(Method::POST, segments).query(query).timeout(TRANSFER_TIMEOUT)).await
     }
 
     pub(super) async fn upload(&self, segments: &[&str], form: Form) -> Result<Value, CliError> {

@@ -36,6 +36,7 @@ mod login;
 mod logs;
 mod outputs;
 mod promote;
+mod prune;
 mod rerun;
 mod runs;
 mod serve;
@@ -86,6 +87,7 @@ enum Command {
     GetOutput(get_output::GetOutput),
     ClearOutput(clear_output::ClearOutput),
     Delete(delete::Delete),
+    Prune(prune::Prune),
     Runs(runs::Runs),
     ShowRun(show_run::ShowRun),
     Logs(logs::Logs),
@@ -119,6 +121,7 @@ impl Command {
             Self::GetOutput(_) => "get the output",
             Self::ClearOutput(_) => "clear the outputs",
             Self::Delete(_) => "delete the hook",
+            Self::Prune(_) => "prune",
             Self::Runs(_) => "list the runs",
             Self::ShowRun(_) => "show the run",
             Self::Logs(_) => "show what the run printed",
@@ -151,6 +154,7 @@ impl Command {
             Self::GetOutput(command) => command.run(ctx).await,
             Self::ClearOutput(command) => command.run(ctx).await,
             Self::Delete(command) => command.run(ctx).await,
+            Self::Prune(command) => command.run(ctx).await,
             Self::Runs(command) => command.run(ctx).await,
             Self::ShowRun(command) => command.run(ctx).await,
             Self::Logs(command) => command.run(ctx).await,

@@ -34,6 +34,7 @@ pub(super) fn print(ctx: &Context, value: &Value) -> Result<(), CliError> {
     let hook: Hook = wire::read(value)?;
     let (created, updated) = (text::time(&hook.created_at), text::time(&hook.updated_at));
     let warm = hook.warm.as_ref().map(ToString::to_string);
+    let kept = hook.kept.as_ref().map(ToString::to_string);
     let mut fields = vec![
         ("path", hook.path.as_str()),
         ("id", &hook.id),
@@ -45,6 +46,7 @@ pub(super) fn print(ctx: &Context, value: &Value) -> Result<(), CliError> {
     ];
     fields.extend(hook.python.as_deref().map(|python| ("python", python)));
     fields.extend(warm.as_deref().map(|warm| ("warm", warm)));
+    fields.extend(kept.as_deref().map(|kept| ("kept", kept)));
     fields.extend(hook.warnings.iter().map(|warning| ("warning", warning.as_str())));
     for (name, value) in fields {
         ctx.line(&format!("{name:<10} {value}"))?;

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::error::CliError;
+use super::text;
 use crate::model::Contract;
 
 /// Reads one object of the API.
@@ -156,6 +157,8 @@ pub(super) struct Hook {
     #[serde(default)]
     pub(super) warm: Option<Warm>,
     #[serde(default)]
+    pub(super) kept: Option<Kept>,
+    #[serde(default)]
     pub(super) warnings: Vec<String>,
     #[serde(default)]
     pub(super) contract: Option<Contract>,
@@ -277,6 +280,52 @@ impl fmt::Debug for NewToken {
 #[derive(Debug, Deserialize)]
 pub(super) struct Removed {
     pub(super) removed: Vec<String>,
+}
+
+/// How much was removed, or would be.
+#[derive(Debug, Deserialize)]
+pub(super) struct Tally {
+    pub(super) versions: u64,
+    pub(super) runs: u64,
+    pub(super) outputs: u64,
+    pub(super) bytes: u64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct PrunedHook {
+    pub(super) path: String,
+    pub(super) owner: String,
+    #[serde(flatten)]
+    pub(super) tally: Tally,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Pruned {
+    pub(super) dry_run: bool,
+    pub(super) hooks: Vec<PrunedHook>,
+    pub(super) total: Tally,
+    #[serde(default)]
+    pub(super) answers: u64,
+    #[serde(default)]
+    pub(super) idempotency_keys: u64,
+    #[serde(default)]
+    pub(super) leftovers: u64,
+}
+
+/// How much there is of a hook.
+#[derive(Debug, Deserialize)]
+pub(super) struct Kept {
+    versions: u64,
+    runs: u64,
+    outputs: u64,
+    bytes: u64,
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { versions, runs, outputs, bytes } = self;
+        write!(f, "versions: {versions}, runs: {runs}, outputs: {outputs}, {}", text::size(*bytes))
+    }
 }
 
 #[cfg(test)]

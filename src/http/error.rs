@@ -126,6 +126,10 @@ impl From<Error> for ApiError {
             Error::Draining { retry_after } => {
                 Problem::new("shutting-down", StatusCode::SERVICE_UNAVAILABLE, told).retry_after(retry_after)
             }
+            Error::NoRoom(cause) => {
+                tracing::error!(%cause, "the disk is full");
+                Problem::new("insufficient-storage", StatusCode::INSUFFICIENT_STORAGE, told)
+            }
             Error::Internal(cause) => {
                 tracing::error!(%cause, "internal error");
                 Problem::new(
@@ -205,5 +209,21 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         self.0.response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_insufficient_storage_and_its_cause_is_not_told() {
+        let full = std::io::Error::from_raw_os_error(libc::ENOSPC);
+        let error = ApiError::from(Error::from(full));
+        assert_eq!(error.error_response().status(), 507);
+        assert_eq!(error.0.kind, "insufficient-storage");
+        assert!(error.to_string().contains("nbhook prune") && !error.to_string().contains("os error"), "{error}");
+        let other = ApiError::from(Error::from(std::io::Error::from_raw_os_error(libc::EIO)));
+        assert_eq!(other.error_response().status(), 500);
     }
 }

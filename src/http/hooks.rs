@@ -141,7 +141,15 @@ pub(super) async fn show(
     id: Id<HookId>,
 ) -> Result<HttpResponse, ApiError> {
     let hook = service.hook(&caller, id.0).await?;
-    Ok(HttpResponse::Ok().json(whole(&caller, &hook, &service).await?))
+    let mut view = whole(&caller, &hook, &service).await?;
+    let kept = service.kept(&hook).await?;
+    view["kept"] = json!({
+        "versions": kept.versions,
+        "runs": kept.runs,
+        "outputs": kept.outputs,
+        "bytes": kept.version_bytes + kept.output_bytes,
+    });
+    Ok(HttpResponse::Ok().json(view))
 }
 
 /// A PATCH: what is absent stays.
@@ -169,14 +177,7 @@ pub(super) async fn delete(
     id: Id<HookId>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let all = match body::query(&request).into_iter().find(|(name, _)| name == "all") {
-        None => true,
-        Some((_, value)) => match value.as_str() {
-            "true" | "1" => true,
-            "false" | "0" => false,
-            _ => return Err(Invalid::new("all", "must be true or false").into()),
-        },
-    };
+    let all = body::flag(&request, "all", true)?;
     service.into_inner().delete_hook(&caller, id.0, all).await?;
     Ok(HttpResponse::Ok().json(json!({"success": true})))
 }

@@ -13,6 +13,7 @@ mod list;
 mod operations;
 mod outputs;
 mod prefer;
+mod prune;
 mod reply;
 mod runs;
 mod server;
@@ -98,6 +99,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(on("/v1/tasks/{id}").route(web::get().to(tasks::one)))
         .service(on("/v1/runs/{id}/result").route(web::get().to(tasks::result)))
         .service(on("/v1/runs/{id}/events").route(web::get().to(events::of_run)))
+        .service(on("/v1/prune").route(web::post().to(prune::prune)))
         .service(on("/v1/users").route(web::get().to(users::list)).route(web::post().to(users::create)))
         .service(on("/v1/users/me").route(web::get().to(users::me)))
         .service(on("/v1/tokens").route(web::get().to(users::tokens)).route(web::post().to(users::issue)))

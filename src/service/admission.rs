@@ -104,6 +104,12 @@ impl Admission {
         Ticket { admission: self.clone(), hook }
     }
 
+    /// Whether calls of a hook are here that have not been answered.
+    #[must_use]
+    pub fn has_calls(&self, hook: HookId) -> bool {
+        self.state().hooks.contains_key(&hook)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

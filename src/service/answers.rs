@@ -47,7 +47,7 @@ impl Service {
         let kept = Kept { body, beside: beside? };
         let text = serde_json::to_string(&kept).map_err(|error| Error::Internal(error.to_string()))?;
         let now = self.clock.now();
-        Ok(self.db.keep_answer(run, &text, now, now + self.answers_stay()).await?)
+        self.with_reserve(|| self.db.keep_answer(run, &text, now, now + self.answers_stay())).await
     }
 
     /// What a run answered, if that is still kept.

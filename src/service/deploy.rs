@@ -1,13 +1,13 @@
 //! Deploying a notebook: from bytes to a version that its URL runs.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::kernels::Plan;
 use super::{Error, Result, Service, Wish, on_disk};
-use crate::model::{Caller, Hook, HookParams, HookPath, HookToken, Invalid, Owner, RelativePath, UserId};
+use crate::model::{Caller, Histo, Hook, HookParams, HookPath, HookToken, Invalid, Owner, RelativePath, UserId};
 use crate::notebook::{Notebook, contract};
-use crate::store::{NewDeploy, VersionFiles};
+use crate::store::{NewDeploy, StoreError, VersionFiles};
 
 /// A notebook to deploy.
 #[derive(Debug)]
@@ -91,16 +91,34 @@ impl Service {
             contract: plan.contract.as_ref(),
             now: self.clock.now(),
         };
-        let (place_owner, place_path) = (owner_name.clone(), path.clone());
+        let placed: Arc<OnceLock<Histo>> = Arc::default();
+        let (place_owner, place_path, place_histo) = (owner_name.clone(), path.clone(), placed.clone());
         let deployed = self
             .db
             .deploy(new, move |histo| async move {
+                let _ = place_histo.set(histo.clone()); // this is called once
                 tokio::task::spawn_blocking(move || staged.place(&place_owner, &place_path, &histo))
                     .await
-                    .map_err(|error| crate::store::StoreError::Corrupt(error.to_string()))?
+                    .map_err(|error| StoreError::Corrupt(error.to_string()))?
             })
-            .await?;
-        Ok((deployed.hook, deployed.is_new))
+            .await;
+        match deployed {
+            Ok(deployed) => Ok((deployed.hook, deployed.is_new)),
+            Err(error) => {
+                if let Some(histo) = placed.get() {
+                    self.take_back(owner, owner_name, path, histo.clone()).await;
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Removes the files of a version that did not get on record. If this does not work either, a sweep finds them.
+    async fn take_back(&self, owner: UserId, owner_name: Owner, path: HookPath, histo: Histo) {
+        if self.db.on_record(owner, &path).await.is_ok_and(|known| !known.versions.contains(&histo)) {
+            let removed = on_disk(&self.files, move |files| files.remove_version(&owner_name, &path, &histo)).await;
+            removed.unwrap_or_else(|error| tracing::error!(%error, "cannot take back a version that failed"));
+        }
     }
 
     /// # Errors

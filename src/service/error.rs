@@ -1,7 +1,7 @@
 //! What can go wrong in a use case, sorted by what its caller can do about it.
 
 use crate::model::{Invalid, InvalidParameter};
-use crate::store::StoreError;
+use crate::store::{StoreError, is_for_want_of_room};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -34,6 +34,11 @@ pub enum Error {
     QueueFull { retry_after: u64 },
     #[error("the server is shutting down")]
     Draining { retry_after: u64 },
+    /// There is no room for it on the disk; nothing was changed. The cause is for the log.
+    #[error(
+        "the server's disk is full: make room in its data folder, or have `nbhook prune` remove what exceeds its bounds"
+    )]
+    NoRoom(String),
     /// The server's own trouble: logged where it happens, never told.
     #[error("internal error: {0}")]
     Internal(String),
@@ -58,6 +63,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Exists(what) => Self::Conflict(format!("{what} already exists")),
+            other if other.is_for_want_of_room() => Self::NoRoom(other.to_string()),
             other => Self::Internal(other.to_string()),
         }
     }
@@ -71,6 +77,6 @@ impl From<tokio::task::JoinError> for Error {
 
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        Self::Internal(error.to_string())
+        if is_for_want_of_room(&error) { Self::NoRoom(error.to_string()) } else { Self::Internal(error.to_string()) }
     }
 }

@@ -4,7 +4,7 @@ use super::call::Order;
 use super::ending::Ending;
 use super::reply::ReplyBody;
 use super::tasks::interruption;
-use super::{Result, Service, kept, on_disk};
+use super::{Error, Result, Service, kept, on_disk};
 use crate::model::{ErrorKind, Histo, Hook, Mode, RunState};
 use crate::notebook::Notebook;
 use crate::store::{FinishedRun, NewNotice, NoticeEvent, StoreError, Unfinished};
@@ -25,7 +25,8 @@ impl Service {
             Ok(size) => size,
             Err(error) => {
                 tracing::error!(%error, "cannot save the output");
-                ending.warnings.push("the output could not be saved".to_owned());
+                let why = if matches!(error, Error::NoRoom(_)) { ": the server's disk is full" } else { "" };
+                ending.warnings.push(format!("the output could not be saved{why}"));
                 None
             }
         };
@@ -57,7 +58,7 @@ impl Service {
             error: ending.error,
         };
         tell(&end);
-        match self.db.finish_run(&end).await {
+        match self.with_reserve(|| self.db.finish_run(&end)).await {
             Ok(()) if end.notice.is_some() => self.notices.notify_one(),
             Ok(()) => {}
             Err(error) => tracing::error!(%error, "cannot record the end of the run"),
@@ -88,7 +89,7 @@ impl Service {
             notice: hook.and_then(|hook| notice(&hook, RunState::Interrupted)),
         };
         tell(&end);
-        self.db.finish_run(&end).await?;
+        self.with_reserve(|| self.db.finish_run(&end)).await?;
         self.forget_uploads(run.id).await;
         Ok(())
     }

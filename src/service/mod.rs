@@ -22,6 +22,8 @@ mod notices;
 mod prepare;
 mod reply;
 mod request;
+mod retention;
+mod room;
 mod runs;
 mod tasks;
 mod unsaved;
@@ -49,6 +51,7 @@ use kernels::Wish;
 use notebooks::Notebooks;
 pub use reply::{Content as AnswerContent, Reply, ReplyBody};
 pub use request::{Body, Call, Prefer, Upload, Wish as CallWish};
+pub use retention::{Pruned, PrunedHook, Tally};
 pub use runs::{Events, RunQuery};
 pub use tasks::{Asker, Task};
 use unsaved::Unsaved;
@@ -118,6 +121,8 @@ pub struct Service {
     folders: Semaphore,
     /// Leave to send mails.
     sender: Semaphore,
+    /// Leave to remove what exceeds its bounds.
+    sweeper: Semaphore,
 }
 
 impl std::fmt::Debug for Service {
@@ -155,6 +160,7 @@ impl Service {
             notices: Notify::new(),
             folders: Semaphore::new(FOLDER_USERS as usize),
             sender: Semaphore::new(1),
+            sweeper: Semaphore::new(1),
         })
     }
 

@@ -107,7 +107,8 @@ impl Service {
             Some(token) => token.expose().parse()?,
             None => self.admin_token_file().await?,
         };
-        self.db.set_named_token(admin.id, ADMIN, &hash(&token), self.clock.now()).await?;
+        let (hash, now) = (hash(&token), self.clock.now());
+        self.with_reserve(|| self.db.set_named_token(admin.id, ADMIN, &hash, now)).await?;
         Ok(token)
     }
 

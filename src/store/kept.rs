@@ -51,7 +51,7 @@ impl Files {
         Ok(())
     }
 
-    fn answer_path(&self, run: RunId) -> PathBuf {
+    pub(super) fn answer_path(&self, run: RunId) -> PathBuf {
         self.own("answers").join(run.to_string())
     }
 

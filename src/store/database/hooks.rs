@@ -46,6 +46,7 @@ row! {
         params: String,
         created_at: i64,
         updated_at: i64,
+        deleted_at: Option<i64>,
     }
 }
 
@@ -187,6 +188,29 @@ impl Database {
         .fetch_all(&self.pool)
         .await?;
         rows.into_iter().map(Hook::try_from).collect()
+    }
+
+    /// Hooks of one owner or of all, the deleted ones (`true`) too, in the order of their ids from behind `after` on.
+    pub async fn hooks_behind(
+        &self,
+        after: Option<HookId>,
+        owner: Option<UserId>,
+        most: u32,
+    ) -> Result<Vec<(Hook, bool)>> {
+        let rows: Vec<HookRow> = sqlx::query_as(
+            "SELECT h.*, u.name AS owner_name FROM hooks h JOIN users u ON u.id = h.owner_id
+             WHERE ($1 IS NULL OR h.id > $1) AND ($2 IS NULL OR h.owner_id = $2) ORDER BY h.id LIMIT $3",
+        )
+        .bind(after.map(|after| after.to_string()))
+        .bind(owner.map(|owner| owner.to_string()))
+        .bind(most)
+        .fetch_all(&self.pool)
+        .await?;
+        let read = |row: HookRow| {
+            let deleted = row.deleted_at.is_some();
+            Ok((row.try_into()?, deleted))
+        };
+        rows.into_iter().map(read).collect()
     }
 
     pub async fn set_hook_params(&self, id: HookId, params: &HookParams, now: DateTime<Utc>) -> Result<()> {
