@@ -60,7 +60,7 @@ impl TryFrom<HookRow> for Hook {
             path: HookPath::parse(&row.path).map_err(|error| StoreError::Corrupt(error.to_string()))?,
             token: parse(&row.token)?,
             histo: parse(&row.histo)?,
-            params: from_json(&row.params)?,
+            params: read_params(&row.params)?,
             created_at: time(row.created_at)?,
             updated_at: time(row.updated_at)?,
         })
@@ -93,6 +93,16 @@ impl TryFrom<VersionRow> for Version {
             created_at: time(row.created_at)?,
         })
     }
+}
+
+/// A hook's parameters with their secrets, which the API never gives.
+fn read_params(text: &str) -> Result<HookParams> {
+    HookParams::from_stored(from_json(text)?).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+fn write_params(params: &HookParams) -> Result<String> {
+    let stored = params.to_stored().map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    Ok(stored.to_string())
 }
 
 impl Database {
@@ -153,6 +163,12 @@ impl Database {
         row.map(Hook::try_from).transpose()
     }
 
+    /// The hook that an owner has at a path.
+    pub async fn hook_at(&self, owner: UserId, path: &HookPath) -> Result<Option<Hook>> {
+        let one = Page { limit: 1, offset: 0 };
+        Ok(self.hooks(Some(owner), Some(path), one).await?.pop())
+    }
+
     /// The path of a hook, deleted or not.
     pub async fn hook_path(&self, id: HookId) -> Result<Option<HookPath>> {
         let path: Option<String> = sqlx::query_scalar("SELECT path FROM hooks WHERE id = $1")
@@ -192,7 +208,7 @@ impl Database {
     pub async fn set_hook_params(&self, id: HookId, params: &HookParams, now: DateTime<Utc>) -> Result<()> {
         sqlx::query("UPDATE hooks SET params = $2, updated_at = $3 WHERE id = $1 AND deleted_at IS NULL")
             .bind(id.to_string())
-            .bind(to_json(params)?)
+            .bind(write_params(params)?)
             .bind(millis(now))
             .execute(&self.pool)
             .await?;
@@ -293,7 +309,7 @@ async fn write_hook(
     new: &NewDeploy<'_>,
     is_new: bool,
 ) -> Result<()> {
-    let params = to_json(new.params)?;
+    let params = write_params(new.params)?;
     let query = if is_new {
         sqlx::query(
             "INSERT INTO hooks (id, histo, params, updated_at, owner_id, path, token, created_at)

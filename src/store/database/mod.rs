@@ -9,6 +9,7 @@ mod hooks;
 mod notices;
 mod outputs;
 mod runs;
+mod signatures;
 mod users;
 
 use std::path::Path;
@@ -95,6 +96,7 @@ fn migrations() -> Migrator {
         (2, "imports", include_str!("../migrations/0002_imports.sql")),
         (3, "contract", include_str!("../migrations/0003_contract.sql")),
         (4, "run control", include_str!("../migrations/0004_run_control.sql")),
+        (5, "signatures", include_str!("../migrations/0005_signatures.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)
