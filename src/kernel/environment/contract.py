@@ -8,7 +8,7 @@ import io
 import json
 import tokenize
 
-NOT_PARAMETERS = {"params", "body", "headers"}
+NOT_PARAMETERS = {"params", "body", "headers", "raw_body"}
 TEXT, INT, FLOAT, BOOL, NULL = ({"type": name} for name in ("string", "integer", "number", "boolean", "null"))
 DATE, DATETIME = ({"type": "string", "format": name} for name in ("date", "date-time"))
 PLAIN = {"str": TEXT, "int": INT, "float": FLOAT, "bool": BOOL, "None": NULL, "NoneType": NULL}
