@@ -1,4 +1,4 @@
-//! Hook tokens and API tokens show in no log, error, metric, mail or saved output.
+//! Hook tokens, API tokens and the secrets of signatures show in no log, error, metric, mail or saved output.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
@@ -52,18 +52,24 @@ async fn tokens_show_nowhere() {
     let alice = app.member("alice").await;
     let cells = [
         "from nbhook import webhook",
-        "print(headers)\nprint(headers.get('authorization', ' ').split()[-1])\npin, headers",
+        "print(headers, raw_body)\nprint(headers.get('authorization', ' ').split()[-1])\npin, headers, raw_body",
         "import sys; sys.stderr.write(repr(headers) + pin)",
-        "if kind == 'raise':\n    raise ValueError('no: ' + headers['authorization'] + pin)",
+        "if kind == 'raise':\n    raise ValueError('no: ' + headers['authorization'] + pin + headers['x-proof'])",
         "if kind == 'error':\n    webhook.respond_error(503, 'no', failed=True)\nelse:\n    webhook.respond_text(pin)",
     ];
-    let params = json!({"sensitive": ["pin"], "notif_down": "down@example.org", "notif_up": "up@example.org"});
+    let key = "signing-key-4712";
+    let params = json!({"sensitive": ["pin"], "notif_down": "down@example.org", "notif_up": "up@example.org",
+        "raw_body": true, "signature": {"scheme": "header", "secret": key, "header": "X-Proof"}});
     let hook = app.deploy_as(&alice, "s.ipynb", &notebook(&cells), params).await;
     let hook_token = url(&hook).rsplit('/').next().unwrap().to_owned();
     let pin = "hush-hush-4711";
-    let mut told = String::new();
+    let mut told = hook["params"].to_string();
+    let unsigned = app.http.post(url(&hook)).header("x-proof", format!("{key}x")).send().await.unwrap();
+    assert_eq!(unsigned.status(), 401);
+    told.push_str(&unsigned.text().await.unwrap());
     for (kind, status) in [("text", 200), ("raise", 500), ("error", 503)] {
-        let call = app.http.post(url(&hook)).bearer_auth(&alice).json(&json!({"kind": kind, "pin": pin}));
+        let call = app.http.post(url(&hook)).bearer_auth(&alice).header("x-proof", key);
+        let call = call.json(&json!({"kind": kind, "pin": pin}));
         let response = call.send().await.unwrap();
         assert_eq!(response.status(), status, "{kind}");
         let text = response.text().await.unwrap();
@@ -97,6 +103,14 @@ async fn tokens_show_nowhere() {
         told.extend(response.headers().values().map(|value| value.to_str().unwrap()));
         told.push_str(&response.text().await.unwrap());
     }
+    let at = format!("/v1/hooks/{}", hook["id"].as_str().unwrap());
+    let change = |secret: &str| json!({"params": {"signature": {"scheme": secret, "secret": secret}}});
+    let refused = app.api_as(&alice, Method::PATCH, &at).json(&change(key)).send().await.unwrap();
+    assert_eq!(refused.status(), 422);
+    told.push_str(&refused.text().await.unwrap());
+    let shown = ok(app.api_as(&alice, Method::GET, &at).send().await.unwrap()).await;
+    assert_eq!(shown["params"]["signature"]["secret"], true);
+    told.push_str(&shown["params"].to_string());
     for path in ["/v1/runs", "/v1/tokens", "/v1/users/me"] {
         told.push_str(&ok(app.api_as(&alice, Method::GET, path).send().await.unwrap()).await.to_string());
     }
@@ -106,14 +120,19 @@ async fn tokens_show_nowhere() {
     eventually("the mails are written", async || mails.is_dir() && files(&mails, &[]).len() >= 2).await;
 
     let data = app.data.path().to_owned();
-    // The database holds hook tokens, as the URLs have to be shown again, and nothing else does.
+    // The database holds hook tokens, as the URLs have to be shown again, and what signatures are checked with; nothing else does.
     let kept = files(&data, &["nbhook.db", "nbhook.db-wal", "nbhook.db-shm", "lock"]);
     assert!(kept.iter().any(|(name, _)| name.contains("outputs")), "{kept:?}");
     let database = files(&data.join(".nbhook"), &["lock", ".eml", ".py", ".txt", ".json"]);
     let logged = LOG.lock().unwrap().clone();
     assert!(String::from_utf8_lossy(&logged).contains("run ended"), "the log was not captured");
-    let secrets =
-        [("hook token", hook_token.as_str()), ("API token", &alice), ("admin's token", ADMIN), ("sensitive", pin)];
+    let secrets = [
+        ("hook token", hook_token.as_str()),
+        ("signing key", key),
+        ("API token", &alice),
+        ("admin's token", ADMIN),
+        ("sensitive", pin),
+    ];
     for (what, secret) in secrets {
         let within = |bytes: &[u8]| bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
         let line = String::from_utf8_lossy(&logged).lines().find(|line| line.contains(secret)).map(str::to_owned);
@@ -123,7 +142,7 @@ async fn tokens_show_nowhere() {
         for (name, content) in &kept {
             assert!(!within(content), "{what} in {name}: {}", String::from_utf8_lossy(content));
         }
-        for (name, content) in database.iter().filter(|_| what != "hook token") {
+        for (name, content) in database.iter().filter(|_| !["hook token", "signing key"].contains(&what)) {
             assert!(!within(content), "{what} in {name}");
         }
     }

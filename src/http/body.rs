@@ -135,17 +135,38 @@ pub(super) async fn parts(
     Ok(parts)
 }
 
-/// Parses the body of a call of a hook.
+/// Reads and parses the body of a call of a hook.
 pub(super) async fn of_call(request: &HttpRequest, payload: web::Payload, service: &Service) -> Result<Body, ApiError> {
     if is_websocket(request) {
         return Ok(Body::Empty); // an upgrade that is not taken; what follows is no body
     }
     refuse_large(request, service)?;
-    let media_type = media_type(request);
-    if media_type == "multipart/form-data" {
-        return form(request, payload, service).await;
+    if media_type(request) == "multipart/form-data" {
+        return form(request, bounded(payload, service), service).await;
     }
-    let bytes = read(payload, service).await?;
+    parsed(request, read(payload, service).await?)
+}
+
+/// Reads the body of a call of a hook as it was sent.
+pub(super) async fn raw(request: &HttpRequest, payload: web::Payload, service: &Service) -> Result<Vec<u8>, ApiError> {
+    if is_websocket(request) {
+        return Ok(Vec::new());
+    }
+    refuse_large(request, service)?;
+    read(payload, service).await
+}
+
+/// Parses the body of a call of a hook that was read before.
+pub(super) async fn of_bytes(request: &HttpRequest, bytes: Vec<u8>, service: &Service) -> Result<Body, ApiError> {
+    if media_type(request) == "multipart/form-data" && !is_websocket(request) {
+        return form(request, stream::iter([Ok(web::Bytes::from(bytes))]), service).await;
+    }
+    parsed(request, bytes)
+}
+
+/// Parses a body that is no multipart form.
+fn parsed(request: &HttpRequest, bytes: Vec<u8>) -> Result<Body, ApiError> {
+    let media_type = media_type(request);
     if bytes.is_empty() {
         return Ok(Body::Empty);
     }
@@ -169,8 +190,12 @@ fn text(bytes: Vec<u8>, content_type: &str) -> Body {
 }
 
 /// Reads a form; its files go to disk as they come.
-async fn form(request: &HttpRequest, payload: web::Payload, service: &Service) -> Result<Body, ApiError> {
-    let mut form = Multipart::new(request.headers(), bounded(payload, service));
+async fn form(
+    request: &HttpRequest,
+    pieces: impl Stream<Item = Result<web::Bytes, PayloadError>> + 'static,
+    service: &Service,
+) -> Result<Body, ApiError> {
+    let mut form = Multipart::new(request.headers(), pieces);
     let (mut fields, mut files) = (Vec::new(), Vec::new());
     while let Some(mut field) = next_field(&mut form, fields.len() + files.len(), service).await? {
         let (name, filename) = names(&field);

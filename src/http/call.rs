@@ -1,12 +1,15 @@
 //! `/hooks/{token}`: calling a notebook.
 
+use std::sync::Arc;
+
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 
 use super::error::ApiError;
-use super::{auth, body, prefer, reply, tasks};
-use crate::model::{Histo, HookToken, Invalid};
+use super::received::{Received, receive};
+use super::{auth, body, cors, prefer, reply, tasks};
+use crate::model::{Histo, Hook, HookToken, Invalid};
 use crate::service::{Call, CallWish, Called, Service};
 
 /// Longest `Idempotency-Key`, in characters.
@@ -41,19 +44,36 @@ async fn run(
     token: &str,
     histo: Option<Histo>,
 ) -> Result<HttpResponse, ApiError> {
+    let hook = called(&service, token).await?;
+    let cors = hook.params.cors.clone();
+    let answer = answer(service.into_inner(), request, payload, hook, histo).await;
+    Ok(cors::open(&cors, request, answer.unwrap_or_else(|error| error.error_response())))
+}
+
+/// The hook that a URL names.
+pub(super) async fn called(service: &Service, token: &str) -> Result<Hook, ApiError> {
     let token: HookToken = token.parse().map_err(|_| ApiError::not_found("hook"))?;
+    Ok(service.called(&token).await?)
+}
+
+async fn answer(
+    service: Arc<Service>,
+    request: &HttpRequest,
+    payload: web::Payload,
+    hook: Hook,
+    histo: Option<Histo>,
+) -> Result<HttpResponse, ApiError> {
     // Before the body is read: who is turned away need not send it.
-    let target = service.target(&token, histo.as_ref()).await?;
+    let target = service.target(hook, histo.as_ref()).await?;
     let prefer = prefer::of(&header(request, "prefer"))?;
     let key = idempotency_key(request)?;
-    let call = Call {
-        method: request.method().to_string(),
-        query: body::query(request),
-        headers: headers(request),
-        body: body::of_call(request, payload, &service).await?,
-    };
-    let wish = CallWish { prefer, key, caller: auth::caller(request).await? };
-    let mut response = match service.into_inner().call(target, call, wish).await? {
+    let (caller, headers) = (auth::caller(request).await?, headers(request));
+    let Received { body, raw_body, pass } =
+        receive(&service, request, payload, target.hook(), caller.as_ref(), &headers).await?;
+    let call = Call { method: request.method().to_string(), query: body::query(request), headers, body, raw_body };
+    let wish = CallWish { prefer, key, caller };
+    let work = async move { service.call(target, call, wish).await };
+    let mut response = match pass.carry_out(work, Called::is_server_error).await? {
         Called::Answered(answer) => reply::write(request, answer),
         Called::Accepted(task) => tasks::accepted(&task),
     };

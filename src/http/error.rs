@@ -120,6 +120,9 @@ impl From<Error> for ApiError {
             }
             Error::Forbidden(_) => Problem::new("forbidden", StatusCode::FORBIDDEN, told),
             Error::Unauthorized => Problem::new("unauthorized", StatusCode::UNAUTHORIZED, told),
+            Error::Unsigned(unsigned) => {
+                Problem::new("signature-invalid", StatusCode::UNAUTHORIZED, told).with("reason", unsigned.reason())
+            }
             Error::QueueFull { retry_after } => {
                 Problem::new("queue-full", StatusCode::TOO_MANY_REQUESTS, told).retry_after(retry_after)
             }

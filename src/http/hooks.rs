@@ -114,7 +114,7 @@ impl Meta {
         Ok(Deploy {
             path: HookPath::parse(&self.path)?,
             owner: owner.map_err(|error| Invalid::new("owner", error.message))?,
-            params: HookParams::parse(self.params)?,
+            params: HookParamsPatch::parse(self.params)?,
             python: self.python,
             notebook,
             dependencies,

@@ -5,6 +5,8 @@
 mod auth;
 mod body;
 mod call;
+mod compression;
+mod cors;
 mod documents;
 mod error;
 mod events;
@@ -14,17 +16,19 @@ mod operations;
 mod outputs;
 mod prefer;
 mod prune;
+mod received;
 mod reply;
 mod runs;
 mod server;
 mod tasks;
+mod unrun;
 mod users;
 mod versions;
 
 use actix_web::body::{BoxBody, EitherBody};
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, HttpResponse, Resource, ResponseError as _, web};
 
@@ -41,7 +45,9 @@ fn routes(config: &mut web::ServiceConfig) {
                 .route(web::post().to(call::live))
                 .route(web::put().to(call::live))
                 .route(web::patch().to(call::live))
-                .route(web::delete().to(call::live)),
+                .route(web::delete().to(call::live))
+                .route(web::head().to(unrun::head))
+                .route(web::method(Method::OPTIONS).to(unrun::options)),
         )
         .service(
             on("/hooks/{token}/versions/{histo}")
@@ -49,7 +55,9 @@ fn routes(config: &mut web::ServiceConfig) {
                 .route(web::post().to(call::pinned))
                 .route(web::put().to(call::pinned))
                 .route(web::patch().to(call::pinned))
-                .route(web::delete().to(call::pinned)),
+                .route(web::delete().to(call::pinned))
+                .route(web::head().to(unrun::head))
+                .route(web::method(Method::OPTIONS).to(unrun::options)),
         )
         .service(on("/hooks/{token}/openapi.json").route(web::get().to(documents::of_hook)))
         .service(on("/hooks/{token}/docs").route(web::get().to(documents::page_of_hook)))
@@ -96,9 +104,9 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(on("/v1/runs/{id}/rerun").route(web::post().to(runs::rerun)))
         .service(on("/v1/tasks").route(web::get().to(tasks::list)))
         // with an API token, or by the caller of an asynchronous run
-        .service(on("/v1/tasks/{id}").route(web::get().to(tasks::one)))
-        .service(on("/v1/runs/{id}/result").route(web::get().to(tasks::result)))
-        .service(on("/v1/runs/{id}/events").route(web::get().to(events::of_run)))
+        .service(on("/v1/tasks/{id}").route(web::get().to(tasks::one)).wrap(from_fn(cors::of_run)))
+        .service(on("/v1/runs/{id}/result").route(web::get().to(tasks::result)).wrap(from_fn(cors::of_run)))
+        .service(on("/v1/runs/{id}/events").route(web::get().to(events::of_run)).wrap(from_fn(cors::of_run)))
         .service(on("/v1/prune").route(web::post().to(prune::prune)))
         .service(on("/v1/users").route(web::get().to(users::list)).route(web::post().to(users::create)))
         .service(on("/v1/users/me").route(web::get().to(users::me)))

@@ -10,6 +10,7 @@ use actix_web::http::ConnectionType;
 use actix_web::middleware::{self, Next, NormalizePath, TrailingSlash};
 use actix_web::{App, HttpServer, web};
 
+use super::compression;
 use crate::service::Service;
 
 /// How long open connections may go on once no run is left, in seconds.
@@ -38,6 +39,9 @@ pub fn start(listener: TcpListener, service: Arc<Service>) -> std::io::Result<Se
     let server = HttpServer::new(move || {
         App::new()
             .app_data(data.clone())
+            .wrap(middleware::from_fn(compression::spare))
+            .wrap(middleware::Compress::default())
+            .wrap(middleware::from_fn(compression::tidy))
             .wrap(middleware::from_fn(observe))
             .wrap(NormalizePath::new(TrailingSlash::Trim))
             .configure(super::routes)

@@ -3,8 +3,10 @@
 //! A value of a type from here is valid: it was parsed where it came in. This module knows only `std`, serde, chrono and
 //! uuid; it does no I/O and reads no clock.
 
+mod address;
 mod answered;
 mod contract;
+mod cors;
 mod hook;
 mod ids;
 mod invalid;
@@ -15,18 +17,22 @@ mod progress;
 mod retention;
 mod run;
 mod run_event;
+mod signature;
 mod user;
 
+pub use address::{EmailAddress, NextUrl};
 pub use answered::Answered;
 pub use contract::{Contract, Parameter, describe};
+pub use cors::{Cors, Origin};
 pub use hook::{Hook, Imports, Version};
 pub use ids::{ApiToken, Histo, HookId, HookToken, RunId, TaskKey, TokenHash, TokenId, UserId};
 pub use invalid::{Invalid, InvalidParameter, Place};
 pub use page::Page;
-pub use params::{EmailAddress, HookParams, HookParamsPatch, Keep, Mode, NextUrl, OnInterrupt, Warm, Workdir};
+pub use params::{HookParams, HookParamsPatch, Keep, Mode, OnInterrupt, Warm, Workdir};
 pub use path::{HookPath, RelativePath};
 pub use progress::Progress;
 pub use retention::{Bounds, Item, Kept, KeptRun, KeptVersion, Plan, Retention, excess};
 pub use run::{CellStatus, CellTiming, ErrorKind, Run, RunError, RunState, Trigger};
 pub use run_event::RunEvent;
+pub use signature::{Scheme, Secret, Signature};
 pub use user::{Caller, Owner, Role, TokenInfo, User};

@@ -5,9 +5,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use super::Invalid;
+use super::{Cors, EmailAddress, Invalid, NextUrl, Signature};
 
 /// What is imported before a run begins.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,72 +62,8 @@ pub enum Workdir {
     Persistent,
 }
 
-/// An absolute http or https URL that callers are sent to after a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct NextUrl(String);
-
-impl NextUrl {
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for NextUrl {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        if is_web_url(&text) { Ok(Self(text)) } else { Err("must be an absolute http or https URL".to_owned()) }
-    }
-}
-
-/// Whether `text` is an absolute http(s) URL with a host, in visible ASCII only (RFC 3986), so it can stand in a header as it is.
-fn is_web_url(text: &str) -> bool {
-    let Some((scheme, rest)) = text.split_once("://") else { return false };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    (scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"))
-        && text.bytes().all(|b| b.is_ascii_graphic())
-        && !host.is_empty()
-        && !host.starts_with(':')
-}
-
-/// An e-mail address of the shape `local@domain`, checked fully by the mailer when it is used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct EmailAddress(String);
-
-impl EmailAddress {
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for EmailAddress {
-    type Error = String;
-
-    /// Accepts RFC 5321's dot-string local part and a domain of letter-digit-hyphen labels: what a mail server will take.
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let atext = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
-        let label = |part: &str| {
-            !part.is_empty()
-                && !part.starts_with('-')
-                && !part.ends_with('-')
-                && part.chars().all(|c| c.is_alphanumeric() || c == '-')
-        };
-        let valid = text.rsplit_once('@').is_some_and(|(local, domain)| {
-            local.len() <= 64
-                && domain.len() <= 255
-                && local.split('.').all(|part| !part.is_empty() && part.chars().all(atext))
-                && domain.split('.').all(label)
-        });
-        if valid { Ok(Self(text)) } else { Err(format!("`{}` is not an e-mail address", text.escape_debug())) }
-    }
-}
-
-/// How a hook behaves, as set at deploy time. Serialises to what the API shows.
+/// How a hook behaves, as set at deploy time. Serialises to what the API shows, which is without secrets; what the database
+/// keeps is [`HookParams::to_stored`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HookParams {
     /// Who is told of failed runs.
@@ -162,6 +98,12 @@ pub struct HookParams {
     pub keep_outputs: Keep,
     pub keep_runs: Keep,
     pub keep_versions: Keep,
+    /// What has to prove that a call comes from whom it should.
+    pub signature: Option<Signature>,
+    /// Whether the notebook also gets the body as it was sent.
+    pub raw_body: bool,
+    /// Which pages' scripts may read the answers.
+    pub cors: Cors,
 }
 
 impl Default for HookParams {
@@ -186,6 +128,9 @@ impl Default for HookParams {
             keep_outputs: Keep::default(),
             keep_runs: Keep::default(),
             keep_versions: Keep::default(),
+            signature: None,
+            raw_body: false,
+            cors: Cors::Off,
         }
     }
 }
@@ -196,18 +141,42 @@ impl HookParams {
         Duration::from_secs(u64::from(self.timeout))
     }
 
-    /// Reads a deploy's `params`: a field that is absent or null has its default.
+    /// The names of parameters and headers whose values are secret: those that are set, and that of the header with the key.
+    #[must_use]
+    pub fn secret_names(&self) -> Vec<String> {
+        let header = self.signature.as_ref().and_then(Signature::secret_header);
+        self.sensitive.iter().cloned().chain(header).collect()
+    }
+
+    /// Reads what [`HookParams::to_stored`] wrote: a field that is absent or null has its default.
     ///
     /// # Errors
     /// Names the first field that is unknown or has a bad value.
-    pub fn parse(value: serde_json::Value) -> Result<Self, Invalid> {
+    pub fn from_stored(value: serde_json::Value) -> Result<Self, Invalid> {
         HookParamsPatch::parse(value)?.apply(Self::default())
+    }
+
+    /// What the database keeps: what the API shows, and the secrets.
+    ///
+    /// # Errors
+    /// When a path is not UTF-8.
+    pub fn to_stored(&self) -> Result<serde_json::Value, serde_json::Error> {
+        let mut stored = serde_json::to_value(self)?;
+        stored["signature"] = self.signature.as_ref().map(Signature::to_stored).into();
+        Ok(stored)
     }
 }
 
 /// Some of a hook's parameters: an absent field stays as it is, null goes back to the default.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct HookParamsPatch(serde_json::Map<String, serde_json::Value>);
+
+/// Shows names only: values may be secrets.
+impl fmt::Debug for HookParamsPatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl HookParamsPatch {
     /// # Errors
@@ -220,17 +189,33 @@ impl HookParamsPatch {
         }
     }
 
+    /// Changes `params`. Secrets that are given as `true` stay those of `params`.
+    ///
     /// # Errors
     /// Names the first field that is unknown or has a bad value; `params` is then unchanged.
-    pub fn apply(self, mut params: HookParams) -> Result<HookParams, Invalid> {
+    pub fn apply(self, params: HookParams) -> Result<HookParams, Invalid> {
+        let kept = params.signature.clone();
+        self.apply_keeping(params, kept.as_ref())
+    }
+
+    /// All of a hook's parameters, as a deploy sets them: a field that is absent or null has its default. Of those that the
+    /// hook had `before`, only secrets that are given as `true` stay.
+    ///
+    /// # Errors
+    /// Names the first field that is unknown or has a bad value.
+    pub fn anew(self, before: Option<&HookParams>) -> Result<HookParams, Invalid> {
+        self.apply_keeping(HookParams::default(), before.and_then(|params| params.signature.as_ref()))
+    }
+
+    fn apply_keeping(self, mut params: HookParams, kept: Option<&Signature>) -> Result<HookParams, Invalid> {
         for (name, value) in self.0 {
-            set(&mut params, &name, value).map_err(|message| Invalid::new(format!("params.{name}"), message))?;
+            set(&mut params, &name, value, kept).map_err(|message| Invalid::new(format!("params.{name}"), message))?;
         }
         Ok(params)
     }
 }
 
-fn set(params: &mut HookParams, name: &str, value: serde_json::Value) -> Result<(), String> {
+fn set(params: &mut HookParams, name: &str, value: serde_json::Value, kept: Option<&Signature>) -> Result<(), String> {
     match name {
         "notif_down" => params.notif_down = addresses(value)?,
         "notif_up" => params.notif_up = addresses(value)?,
@@ -251,6 +236,9 @@ fn set(params: &mut HookParams, name: &str, value: serde_json::Value) -> Result<
         "keep_outputs" => params.keep_outputs = keep(value)?,
         "keep_runs" => params.keep_runs = keep(value)?,
         "keep_versions" => params.keep_versions = keep(value)?,
+        "signature" => params.signature = Signature::read(value, kept)?,
+        "raw_body" => params.raw_body = read::<Option<bool>>(value)?.unwrap_or_default(),
+        "cors" => params.cors = Cors::read(value)?,
         _ => return Err("is not a parameter of hooks".to_owned()),
     }
     Ok(())
@@ -312,38 +300,41 @@ fn absolute(value: serde_json::Value) -> Result<Option<PathBuf>, String> {
     }
 }
 
-impl<'de> Deserialize<'de> for HookParams {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = serde_json::Value::deserialize(deserializer)?;
-        Self::parse(value).map_err(serde::de::Error::custom)
-    }
-}
-
-impl fmt::Display for NextUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for EmailAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
+    fn parse(value: serde_json::Value) -> Result<HookParams, Invalid> {
+        HookParamsPatch::parse(value)?.anew(None)
+    }
+
     #[test]
     fn params_read_back_as_they_show() {
         let given = json!({"notif_down": "bob@naas.ai", "notif_up": ["a@b.c", "d@e.f"], "next_url": "https://x.org/a?b=c",
             "inline": true, "timeout": 5, "workdir": "persistent", "env": {"A": "b"}, "python": "/usr/bin/python3"});
-        let params = HookParams::parse(given).unwrap();
+        let params = parse(given).unwrap();
         let shown = serde_json::to_value(&params).unwrap();
         assert_eq!(shown["notif_down"], json!(["bob@naas.ai"]));
-        assert_eq!(HookParams::parse(shown).unwrap(), params);
+        assert_eq!(parse(shown).unwrap(), params);
+    }
+
+    #[test]
+    fn the_database_keeps_what_the_api_does_not_show() {
+        let given = json!({"signature": {"scheme": "header", "secret": "hush", "header": "X-Key"}, "sensitive": ["pin"],
+            "raw_body": true, "cors": ["https://a.org"], "timeout": 5});
+        let patch = HookParamsPatch::parse(given).unwrap();
+        assert!(!format!("{patch:?}").contains("hush"));
+        let params = patch.anew(None).unwrap();
+        assert_eq!(HookParams::from_stored(params.to_stored().unwrap()).unwrap(), params);
+        assert_eq!(params.secret_names(), ["pin", "x-key"]);
+        let shown = serde_json::to_value(&params).unwrap();
+        assert!(!format!("{shown} {params:?}").contains("hush"));
+        // Sent back as it was shown, it is the same; by itself it is not enough.
+        let back = HookParamsPatch::parse(shown.clone()).unwrap();
+        assert_eq!(back.clone().anew(Some(&params)).unwrap(), params);
+        assert_eq!(back.clone().apply(params).unwrap().to_stored().unwrap()["signature"]["secret"], json!(["hush"]));
+        assert_eq!(back.anew(None).unwrap_err().field, "params.signature");
     }
 
     #[test]
@@ -369,15 +360,18 @@ mod tests {
             ("keep_outputs", json!(0)),
             ("keep_runs", json!({"count": 0})),
             ("keep_versions", json!({"years": 1})),
+            ("signature", json!({"scheme": "github"})),
+            ("raw_body", json!("yes")),
+            ("cors", json!(["https://a.org/"])),
         ] {
-            let error = HookParams::parse(json!({ field: value })).unwrap_err();
+            let error = parse(json!({ field: value })).unwrap_err();
             assert_eq!(error.field, format!("params.{field}"), "{value}");
         }
     }
 
     #[test]
     fn a_patch_leaves_what_it_does_not_name_and_null_resets() {
-        let params = HookParams::parse(json!({"inline": true, "timeout": 5})).unwrap();
+        let params = parse(json!({"inline": true, "timeout": 5})).unwrap();
         let patch = HookParamsPatch::parse(json!({"timeout": null, "notif_up": "a@b.c"})).unwrap();
         let params = patch.apply(params).unwrap();
         assert!(params.inline);

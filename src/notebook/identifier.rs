@@ -8,12 +8,16 @@ use super::language::Language;
 /// Longer names stay in the dicts: R refuses names over 10,000 bytes, and nobody declares such a parameter.
 const LONGEST: usize = 255;
 
-/// The variables that hold all of a call, in every language.
-pub(super) const DICTS: [&str; 3] = ["params", "body", "headers"];
+/// The variable that holds the body as it was sent.
+pub(super) const RAW_BODY: &str = "raw_body";
+
+/// The variables that hold all of a call, in every language. No parameter can take their place, `raw_body` not even where it
+/// is not assigned: what a notebook reads there must never be a parameter that somebody made up.
+pub(super) const RESERVED: [&str; 4] = ["params", "body", "headers", RAW_BODY];
 
 /// Whether `name` may become a variable of its own.
 pub(super) fn is_variable(language: Language, name: &str) -> bool {
-    if name.len() > LONGEST || DICTS.contains(&name) {
+    if name.len() > LONGEST || RESERVED.contains(&name) {
         return false;
     }
     match language {

@@ -58,7 +58,8 @@ impl fmt::Debug for Injected {
 /// tagged `injected-parameters`; else as the first cell. Injected cells of earlier runs go.
 ///
 /// The cell assigns `params` (the query), `body` and `headers`, then every query and object-body parameter whose name can be
-/// a variable, the body's over the query's. `sensitive` names parameters whose values are masked.
+/// a variable, the body's over the query's; and `raw_body`, if the parameters have it. `sensitive` names parameters whose values
+/// are masked.
 ///
 /// Gives `None`, and leaves the notebook as it is, when the kernel's language is unknown and nothing was passed.
 ///
@@ -100,6 +101,9 @@ fn check(language: Language, parameters: &Parameters) -> Result<(), Invalid> {
     for (name, value) in parameters.headers() {
         one(&format!("headers.{name}"), name, &ParamValue::Str(value.clone()))?;
     }
+    if let Some(raw) = parameters.raw_body() {
+        literal::check(language, identifier::RAW_BODY, &raw_value(language, raw))?;
+    }
     match parameters.body() {
         ParamValue::Object(pairs) => {
             pairs.iter().try_for_each(|(name, value)| one(&format!("body.{name}"), name, value))
@@ -108,12 +112,22 @@ fn check(language: Language, parameters: &Parameters) -> Result<(), Invalid> {
     }
 }
 
+/// The body as it was sent: bytes in Python, elsewhere text where it is some, as not all can do much with bytes.
+fn raw_value(language: Language, raw: &[u8]) -> ParamValue {
+    match std::str::from_utf8(raw) {
+        Ok(text) if language != Language::Python && !raw.contains(&0) => ParamValue::Str(text.to_owned()),
+        _ => ParamValue::Bytes(raw.to_vec()),
+    }
+}
+
 /// The source of the cell: one assignment per line.
 fn render(language: Language, parameters: &Parameters) -> String {
     let headers = parameters.headers().iter().map(|(name, value)| (name.clone(), ParamValue::Str(value.clone())));
     let query = ParamValue::Object(parameters.query().to_vec());
     let headers = ParamValue::Object(headers.collect());
+    let raw_body = parameters.raw_body().map(|raw| raw_value(language, raw));
     let mut assigned = vec![("params", &query), ("body", parameters.body()), ("headers", &headers)];
+    assigned.extend(raw_body.as_ref().map(|raw| (identifier::RAW_BODY, raw)));
     let variables = parameters.named().into_iter();
     assigned.extend(variables.filter(|(name, _)| identifier::is_variable(language, name)));
     let names: Vec<&str> = assigned.iter().map(|(name, _)| *name).collect();

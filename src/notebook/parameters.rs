@@ -126,6 +126,7 @@ pub struct Parameters {
     query: Vec<(String, ParamValue)>,
     body: ParamValue,
     headers: Vec<(String, String)>,
+    raw_body: Option<Vec<u8>>,
 }
 
 impl Parameters {
@@ -139,13 +140,19 @@ impl Parameters {
             ParamValue::Object(pairs) => ParamValue::merged(pairs),
             body => body,
         };
-        Self { query: merge(query), body, headers: join(headers) }
+        Self { query: merge(query), body, headers: join(headers), raw_body: None }
     }
 
     /// A call that passes nothing, e.g. one by a schedule.
     #[must_use]
     pub fn none() -> Self {
-        Self { query: Vec::new(), body: ParamValue::Null, headers: Vec::new() }
+        Self { query: Vec::new(), body: ParamValue::Null, headers: Vec::new(), raw_body: None }
+    }
+
+    /// Adds the body as it was sent, for notebooks that want to have it.
+    #[must_use]
+    pub fn with_raw_body(self, raw_body: Option<Vec<u8>>) -> Self {
+        Self { raw_body, ..self }
     }
 
     pub fn query(&self) -> &[(String, ParamValue)] {
@@ -179,12 +186,16 @@ impl Parameters {
             ParamValue::Object(pairs) => ParamValue::Object(all(pairs)),
             body => body,
         };
-        Self { query: all(self.query), body, headers: self.headers }
+        Self { query: all(self.query), body, ..self }
+    }
+
+    pub fn raw_body(&self) -> Option<&[u8]> {
+        self.raw_body.as_deref()
     }
 
     /// Whether there is neither a query nor a body; every HTTP call has headers, so they do not count.
     pub fn is_empty(&self) -> bool {
-        self.query.is_empty() && self.body == ParamValue::Null
+        self.query.is_empty() && self.body == ParamValue::Null && self.raw_body.as_ref().is_none_or(Vec::is_empty)
     }
 
     /// The parameters by name, in order: the query's, with those of an object body over them and after them.
@@ -204,6 +215,7 @@ impl fmt::Debug for Parameters {
             .field("query", &self.query)
             .field("body", &self.body)
             .field("headers", &headers)
+            .field("raw_body", &self.raw_body.as_ref().map(Vec::len))
             .finish()
     }
 }

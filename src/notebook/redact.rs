@@ -35,7 +35,8 @@ pub(super) struct Redacted {
 
 /// Masks secret headers, and the values of the `sensitive` names (compared without case) in query and body at any depth.
 ///
-/// `body`, `params` and `headers` among the names mean all of it.
+/// `body`, `params` and `headers` among the names mean all of it. The body as it was sent is masked as a whole as soon as anything
+/// is: there is no telling where in it a secret stands.
 pub(super) fn redact(parameters: &Parameters, sensitive: &[String]) -> Redacted {
     let mut redaction = Redaction { sensitive, secrets: Vec::new() };
     let query = if redaction.is_sensitive("params") {
@@ -65,10 +66,11 @@ pub(super) fn redact(parameters: &Parameters, sensitive: &[String]) -> Redacted 
         (name.clone(), MASK.to_owned())
     };
     let headers = parameters.headers().iter().map(header).collect();
+    let raw_body = parameters.raw_body().map(|raw| redaction.raw(raw));
     let mut secrets = redaction.secrets;
     secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     secrets.dedup();
-    Redacted { parameters: Parameters::new(query, body, headers), secrets }
+    Redacted { parameters: Parameters::new(query, body, headers).with_raw_body(raw_body), secrets }
 }
 
 /// Whether the name is among the sensitive ones, whatever its case.
@@ -135,6 +137,22 @@ fn is_base64(media_type: &str) -> bool {
         && (starts("image/") || starts("audio/") || starts("video/") || starts("application/pdf"))
 }
 
+/// A text within a JSON string, within one in ASCII only, and within a form.
+fn as_written(text: &str) -> [String; 3] {
+    let json = Value::from(text).to_string();
+    let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or_default();
+    let mut ascii = String::new();
+    for c in json.chars() {
+        if c.is_ascii() {
+            ascii.push(c);
+        } else {
+            ascii.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    let form = serde_urlencoded::to_string([("", text)]).unwrap_or_default();
+    [json.to_owned(), ascii, form.trim_start_matches('=').to_owned()]
+}
+
 struct Redaction<'a> {
     sensitive: &'a [String],
     secrets: Vec<String>,
@@ -165,6 +183,18 @@ impl Redaction<'_> {
     fn mask(&mut self, value: &ParamValue) -> ParamValue {
         self.collect(value);
         ParamValue::Str(MASK.to_owned())
+    }
+
+    fn raw(&mut self, raw: &[u8]) -> Vec<u8> {
+        if self.sensitive.is_empty() {
+            return raw.to_vec();
+        }
+        // A notebook may well print it, and there secrets look as JSON and forms have them.
+        let written: Vec<String> = self.secrets.iter().flat_map(|secret| as_written(secret)).collect();
+        for secret in &written {
+            self.keep(secret);
+        }
+        MASK.into()
     }
 
     fn collect(&mut self, value: &ParamValue) {

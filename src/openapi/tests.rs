@@ -13,7 +13,7 @@ fn hook(path: &str, params: Value) -> Hook {
         path: HookPath::parse(path).unwrap(),
         token: HookToken::from_random([7; 20]),
         histo: Histo::next(now, None),
-        params: HookParams::parse(params).unwrap(),
+        params: HookParams::from_stored(params).unwrap(),
         created_at: now,
         updated_at: now,
     }

@@ -19,7 +19,7 @@ use super::request::{Call, Wish};
 use super::tasks::Task;
 use super::watch::LiveRun;
 use super::{Error, RETRY_AFTER, Result, Service, kept};
-use crate::model::{Caller, Histo, Hook, HookToken, Mode, RunId, RunState, Trigger, Version, Workdir};
+use crate::model::{Caller, Histo, Hook, Mode, RunId, RunState, Trigger, Version, Workdir};
 use crate::store::NewRun;
 
 /// A hook that was asked for by its token, with a place in its queue.
@@ -38,6 +38,19 @@ pub enum Called {
     Answered(Reply),
     /// The run goes on by itself.
     Accepted(Task),
+}
+
+impl Target {
+    pub fn hook(&self) -> &Hook {
+        &self.hook
+    }
+}
+
+impl Called {
+    /// Whether the caller is told that it may try again later.
+    pub fn is_server_error(&self) -> bool {
+        matches!(self, Self::Answered(reply) if reply.is_server_error())
+    }
 }
 
 /// What is to be done: everything that a run needs but its notebook.
@@ -74,16 +87,11 @@ impl Respond {
 }
 
 impl Service {
-    /// The hook behind a token, and a place for this call in its queue.
+    /// A place for this call in the queue of the hook.
     ///
     /// # Errors
     /// `NotFound`, `Draining` or `QueueFull`.
-    pub async fn target(&self, token: &HookToken, histo: Option<&Histo>) -> Result<Target> {
-        let hook = self.db.hook_by_token(token).await?.ok_or(Error::NotFound("hook"))?;
-        self.target_of(hook, histo).await
-    }
-
-    pub(super) async fn target_of(&self, hook: Hook, histo: Option<&Histo>) -> Result<Target> {
+    pub async fn target(&self, hook: Hook, histo: Option<&Histo>) -> Result<Target> {
         if self.is_draining() {
             return Err(Error::Draining { retry_after: RETRY_AFTER });
         }

@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use super::kernels::Plan;
 use super::{Error, Result, Service, Wish, on_disk};
-use crate::model::{Caller, Histo, Hook, HookParams, HookPath, HookToken, Invalid, Owner, RelativePath, UserId};
+use crate::model::{
+    Caller, Histo, Hook, HookParams, HookParamsPatch, HookPath, HookToken, Invalid, Owner, RelativePath, UserId,
+};
 use crate::notebook::{Notebook, contract};
 use crate::store::{NewDeploy, StoreError, VersionFiles};
 
@@ -15,7 +17,8 @@ pub struct Deploy {
     pub path: HookPath,
     /// Another user to deploy for; admins only.
     pub owner: Option<Owner>,
-    pub params: HookParams,
+    /// All of them; what is not there has its default.
+    pub params: HookParamsPatch,
     /// The interpreter of the kernel that deploys.
     pub python: Option<PathBuf>,
     /// The notebook file's bytes.
@@ -42,37 +45,47 @@ impl Service {
     ///
     /// # Errors
     /// `Invalid` names what cannot be accepted; then nothing was changed.
-    pub async fn deploy(self: &Arc<Self>, caller: &Caller, deploy: Deploy) -> Result<DeployReply> {
+    pub async fn deploy(self: &Arc<Self>, caller: &Caller, mut deploy: Deploy) -> Result<DeployReply> {
         let owner = self.owner(caller, "owner", deploy.owner.as_ref()).await?;
         let notebook = Notebook::parse(&deploy.notebook)?;
         check_places(&deploy.dependencies)?;
-        self.check_python(deploy.params.python.as_deref()).await?;
+        let before = self.db.hook_at(owner.0, &deploy.path).await?.map(|hook| hook.params);
+        let params = std::mem::take(&mut deploy.params).anew(before.as_ref())?;
+        self.check_python(params.python.as_deref()).await?;
         let wish = Wish {
             notebook: &notebook,
-            param: deploy.params.python.as_deref(),
+            param: params.python.as_deref(),
             deployer: deploy.python.as_deref(),
             dependencies: &deploy.dependencies,
         };
         let mut plan = self.kernels.plan(wish).await?;
-        let before = self.contract_before(owner.0, &deploy.path).await?;
-        let breaking = match (&before, &plan.contract) {
+        plan.warnings.extend(unsigned(before.as_ref(), &params));
+        let contract_before = self.contract_before(owner.0, &deploy.path).await?;
+        let breaking = match (&contract_before, &plan.contract) {
             (Some(old), Some(new)) => contract::breaking(old, new),
             _ => Vec::new(),
         };
         plan.warnings.extend(breaking.iter().cloned());
         let service = self.clone();
         // A task of its own: a caller that hangs up in the middle leaves nothing half-done.
-        let stored =
-            self.runtime.spawn(async move { service.store(deploy, owner, &plan).await.map(|stored| (stored, plan)) });
+        let stored = self
+            .runtime
+            .spawn(async move { service.store(deploy, &params, owner, &plan).await.map(|stored| (stored, plan)) });
         let ((hook, is_new), plan) = stored.await??;
         self.warm_up(&notebook, &hook).await;
         tracing::info!(hook = %hook.id, path = %hook.path, histo = %hook.histo, owner = %hook.owner_name, "deployed");
         Ok(DeployReply { hook, is_new, python: plan.interpreter, warnings: plan.warnings, breaking })
     }
 
-    async fn store(&self, deploy: Deploy, (owner, owner_name): (UserId, Owner), plan: &Plan) -> Result<(Hook, bool)> {
+    async fn store(
+        &self,
+        deploy: Deploy,
+        params: &HookParams,
+        (owner, owner_name): (UserId, Owner),
+        plan: &Plan,
+    ) -> Result<(Hook, bool)> {
         let token = HookToken::from_random(self.random.bits160()?);
-        let Deploy { notebook, dependencies, path, params, .. } = deploy;
+        let Deploy { notebook, dependencies, path, .. } = deploy;
         let size = notebook.len() as u64;
         let staged = on_disk(&self.files, move |files| {
             files.stage(&VersionFiles { notebook: &notebook, dependencies: &dependencies })
@@ -84,7 +97,7 @@ impl Service {
             owner_name: &owner_name,
             path: &path,
             token,
-            params: &params,
+            params,
             size,
             python: plan.python.as_deref(),
             imports: plan.imports.as_ref(),
@@ -129,6 +142,16 @@ impl Service {
             Some(python) => self.kernels.check(python).await.map_err(Error::Invalid),
         }
     }
+}
+
+/// A deploy sets all parameters, also by not naming them. That this opens a hook should not go unnoticed.
+fn unsigned(before: Option<&HookParams>, now: &HookParams) -> Option<String> {
+    let opened = before.is_some_and(|before| before.signature.is_some()) && now.signature.is_none();
+    opened.then(|| {
+        "calls are no longer checked for a signature: this deploy has none; add `signature` to its params, with `true` as \
+         the secret to keep the one that was there"
+            .to_owned()
+    })
 }
 
 /// # Errors

@@ -28,7 +28,7 @@ impl Facts {
             title: self.about.title.as_deref(),
             text: self.about.text.as_deref(),
             answered: &self.answered,
-            signed: false,
+            signed: self.hook.params.signature.is_some(),
         }
     }
 }

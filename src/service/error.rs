@@ -1,5 +1,6 @@
 //! What can go wrong in a use case, sorted by what its caller can do about it.
 
+use super::signature::Unsigned;
 use crate::model::{Invalid, InvalidParameter};
 use crate::store::{StoreError, is_for_want_of_room};
 
@@ -29,6 +30,9 @@ pub enum Error {
     Forbidden(String),
     #[error("the API token is missing or not valid")]
     Unauthorized,
+    /// The hook wants its calls signed, and this one is not.
+    #[error("{0}")]
+    Unsigned(Unsigned),
     /// Every place in the queue is taken.
     #[error("too many calls are waiting")]
     QueueFull { retry_after: u64 },

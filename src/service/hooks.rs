@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Error, Result, Service, on_disk};
-use crate::model::{Caller, Histo, Hook, HookId, HookParamsPatch, HookPath, Owner, Page, Version};
+use crate::model::{Caller, Cors, Histo, Hook, HookId, HookParamsPatch, HookPath, Owner, Page, RunId, Version};
 use crate::store::ListedOutput;
 
 impl Service {
@@ -14,6 +14,24 @@ impl Service {
     pub async fn hook(&self, caller: &Caller, id: HookId) -> Result<Hook> {
         let hook = self.db.hook(id).await?;
         hook.filter(|hook| caller.may_touch(hook.owner)).ok_or(Error::NotFound("hook"))
+    }
+
+    /// Which pages may read what a run's hook answers; none, if there is no such run or its hook is gone.
+    pub async fn cors_of_run(&self, run: RunId) -> Result<Option<Cors>> {
+        let Some(run) = self.db.run(run).await? else { return Ok(None) };
+        Ok(self.db.hook(run.hook).await?.map(|hook| hook.params.cors))
+    }
+
+    /// The media type that a hook is known to answer with: that of its last run that succeeded (of one version, if it is named).
+    ///
+    /// # Errors
+    /// `NotFound`, if there is no such version.
+    pub async fn known_media_type(&self, hook: &Hook, histo: Option<&Histo>) -> Result<Option<String>> {
+        if let Some(histo) = histo {
+            self.db.version(hook.id, histo).await?.ok_or(Error::NotFound("version"))?;
+        }
+        self.unsaved.settled().await;
+        Ok(self.db.last_media_type(hook.id, histo).await?)
     }
 
     pub async fn hooks(

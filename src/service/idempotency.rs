@@ -98,6 +98,7 @@ mod tests {
             query: vec![("q".into(), query.into())],
             headers: vec![("date".into(), query.into())],
             body,
+            raw_body: None,
         };
         let of = |call: &Call, pinned| fingerprint(call, pinned).unwrap();
         let first = of(&call("a", Body::Json(json!({"n": 1}))), None);

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::call::Order;
-use super::request::{Body, Call};
+use super::request::{Body, Call, RawBody};
 use super::{Error, Result};
 use crate::model::{HookParams, Mode};
 use crate::notebook::is_secret_header;
@@ -46,11 +46,16 @@ pub(super) fn for_rerun(call: &Call, params: &HookParams) -> Result<String> {
     let large = || gone("its request is larger than what is kept");
     if matches!(&call.body, Body::Text(text) if text.len() > LARGEST)
         || matches!(&call.body, Body::Bytes(bytes) if bytes.len() > LARGEST)
+        || call.raw_body.as_ref().is_some_and(|RawBody(bytes)| bytes.len() > LARGEST)
     {
         return large();
     }
-    let headers = call.headers.iter().filter(|(name, _)| !is_secret_header(name)).cloned().collect();
-    let kept = Kept { method: &call.method, query: &call.query, headers, body: &call.body };
+    let secret = params.secret_names();
+    let is_secret =
+        |name: &str| is_secret_header(name) || secret.iter().any(|secret| secret.eq_ignore_ascii_case(name));
+    let headers = call.headers.iter().filter(|(name, _)| !is_secret(name)).cloned().collect();
+    let raw_body = call.raw_body.as_ref();
+    let kept = Kept { method: &call.method, query: &call.query, headers, body: &call.body, raw_body };
     let kept = text(&Whole { whole: WholeCall { call: kept, for_owner: false } })?;
     if kept.len() > LARGEST { large() } else { Ok(kept) }
 }
@@ -67,6 +72,8 @@ struct Kept<'a> {
     query: &'a [(String, String)],
     headers: Vec<(String, String)>,
     body: &'a Body,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw_body: Option<&'a RawBody>,
 }
 
 #[derive(Serialize)]
@@ -127,25 +134,32 @@ mod tests {
         Call {
             method: "POST".into(),
             query: vec![("region".into(), "North".into())],
-            headers: vec![("authorization".into(), "Bearer secret".into()), ("accept".into(), "*/*".into())],
+            headers: vec![
+                ("authorization".into(), "Bearer secret".into()),
+                ("accept".into(), "*/*".into()),
+                ("x-proof".into(), "open-sesame".into()),
+            ],
             body,
+            raw_body: Some(RawBody(b"\xff".to_vec())),
         }
     }
 
     #[test]
     fn a_rerun_gets_what_was_sent_without_secret_headers() {
         let body = Body::Json(json!({"n": 12_345_678_901_234_567_890_u64}));
-        let Request::Whole { call, .. } = read(&for_rerun(&call(body), &HookParams::default()).unwrap()).unwrap()
-        else {
+        let signature = json!({"signature": {"scheme": "header", "secret": "open-sesame", "header": "X-Proof"}});
+        let params = HookParams::from_stored(signature).unwrap();
+        let Request::Whole { call, .. } = read(&for_rerun(&call(body), &params).unwrap()).unwrap() else {
             panic!("not kept")
         };
         assert_eq!(call.headers, [("accept".to_owned(), "*/*".to_owned())]);
+        assert_eq!(call.raw_body.unwrap().0, b"\xff");
         assert!(matches!(call.body, Body::Json(value) if value == json!({"n": 12_345_678_901_234_567_890_u64})));
     }
 
     #[test]
     fn what_is_secret_or_large_is_not_kept() {
-        let params = HookParams::parse(json!({"sensitive": ["Password"]})).unwrap();
+        let params = HookParams::from_stored(json!({"sensitive": ["Password"]})).unwrap();
         let nested = Body::Json(json!([{"user": {"password": "x"}}]));
         let large = Body::Text("x".repeat(LARGEST + 1));
         for (body, params) in [

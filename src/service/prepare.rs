@@ -66,7 +66,7 @@ impl Service {
             let mut notebook = Notebook::clone(&notebook);
             let parameters = request::parameters(&mut call, &folder, last)?;
             let parameters = checked(parameters, checker.as_deref(), &params)?;
-            let injected = notebook::inject(&mut notebook, language, &parameters, &params.sensitive)?;
+            let injected = notebook::inject(&mut notebook, language, &parameters, &params.secret_names())?;
             Ok::<_, Error>((call, notebook, injected))
         };
         let (call, notebook, injected) = tokio::task::spawn_blocking(injecting).await??;

@@ -62,6 +62,15 @@ impl Reply {
     pub(super) fn new(run: RunId, body: ReplyBody) -> Self {
         Self { run, body, replayed: false }
     }
+
+    /// Whether its caller is told that it may try again later.
+    pub fn is_server_error(&self) -> bool {
+        match &self.body {
+            ReplyBody::Failed(_) => true,
+            ReplyBody::Answer { status, .. } | ReplyBody::Reported { status, .. } => *status >= 500,
+            ReplyBody::Done { .. } | ReplyBody::SeeOther(_) => false,
+        }
+    }
 }
 
 impl ReplyBody {

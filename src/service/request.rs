@@ -20,7 +20,15 @@ pub struct Call {
     /// By their lowercase names, each once.
     pub headers: Vec<(String, String)>,
     pub body: Body,
+    /// The body as it was sent, if the hook wants it so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_body: Option<RawBody>,
 }
+
+/// Bytes of a body, which are kept as base64.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RawBody(#[serde(with = "base64_bytes")] pub Vec<u8>);
 
 /// How it wants its answer.
 #[derive(Debug, Default)]
@@ -145,7 +153,8 @@ pub(super) fn parameters(call: &mut Call, scratch: &Path, last: bool) -> Result<
             ParamValue::merged(pairs)
         }
     };
-    Ok(Parameters::new(text(&call.query), body, call.headers.clone()))
+    let raw_body = call.raw_body.as_mut().map(|RawBody(bytes)| given(bytes, last));
+    Ok(Parameters::new(text(&call.query), body, call.headers.clone()).with_raw_body(raw_body))
 }
 
 /// A value, or a copy of it if it is needed again: bodies may be large.

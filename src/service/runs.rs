@@ -89,7 +89,7 @@ impl Service {
             Request::Gone { because } => return Err(gone(&because)),
         };
         let hook = self.hook(caller, run.hook).await?;
-        let target = self.target_of(hook, None).await?;
+        let target = self.target(hook, None).await?;
         let prefer = Prefer { respond_async: true, wait: None };
         let wish = Wish { prefer, key: None, caller: Some(caller.clone()) };
         match self.begin_call(target, call, wish, Trigger::Rerun, Some(id)).await? {

@@ -86,7 +86,8 @@ def add(
         params: how the hook behaves: ``notif_down``, ``notif_up`` (e-mail address or list), ``next_url``, ``inline`` (bool),
             ``timeout`` (seconds), ``mode`` (``"sync"`` | ``"async"``), ``retries``, ``on_interrupt`` (``"report"`` | ``"retry"``),
             ``concurrency``, ``queue``, ``workdir`` (``"scratch"`` | ``"persistent"``), ``env`` (dict of str),
-            ``python``, ``sensitive`` (list of parameter names).
+            ``python``, ``sensitive`` (list of parameter names), ``signature`` (``{"scheme": "github", "secret": "…"}``), ``raw_body``
+            (bool), ``cors`` (list of origins, or ``"*"``).
         dependencies: files and folders the notebook needs, as paths from the notebook's folder. They keep their place relative to
             the notebook; one from outside that folder is found beside it, by its base name.
         python: interpreter that runs the hook; default the one of this kernel (``sys.executable``).

@@ -4,7 +4,7 @@ It goes in front of `inspect.py`, in the same process. Nothing of the cell is ex
 """
 import ast
 
-NOT_PARAMETERS = {"params", "body", "headers"}
+NOT_PARAMETERS = {"params", "body", "headers", "raw_body"}
 PLAIN = {"str": TEXT, "int": INT, "float": FLOAT, "bool": BOOL, "None": NULL, "NoneType": NULL}
 DATES = {"date": DATE, "datetime.date": DATE, "dt.date": DATE}
 DATETIMES = {"datetime": DATETIME, "datetime.datetime": DATETIME, "dt.datetime": DATETIME}

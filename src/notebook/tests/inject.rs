@@ -205,3 +205,43 @@ fn secrets_are_masked_in_outputs_but_not_in_pictures() {
     assert_eq!(notebook.as_value()["cells"][0]["outputs"], expected);
     assert_eq!(notebook.as_value()["cells"][1], markdown);
 }
+
+#[test]
+fn the_raw_body_is_a_variable_that_no_parameter_can_take_the_place_of() {
+    let call = query(&[("raw_body", "forged")]);
+    assert!(!source(Language::Python, &call).contains("\nraw_body ="));
+    let sent = |raw: &[u8]| query(&[("raw_body", "forged")]).with_raw_body(Some(raw.to_vec()));
+    for (language, raw, line) in [
+        (Language::Python, b"{\"a\": 1}\n".as_slice(), "raw_body = b\"{\\\"a\\\": 1}\\n\""),
+        (Language::Python, b"", "raw_body = b\"\""),
+        (Language::Bash, b"a=1", "raw_body='a=1'"),
+        (Language::Julia, b"a=1", "raw_body = \"a=1\""),
+    ] {
+        let source = source(language, &sent(raw));
+        let found: Vec<_> = source.lines().filter(|line| line.starts_with("raw_body")).collect();
+        assert_eq!(found.len(), 1, "{source}");
+        assert_eq!(found, [line]);
+    }
+    // What no text can hold is bytes, where there are some.
+    assert!(source(Language::R, &sent(b"a\0b")).contains("as.raw"));
+    let mut notebook = notebook(&[]);
+    let error = inject_into(&mut notebook, Some(Language::Bash), &sent(b"a\0b"), &[]).unwrap_err();
+    assert_eq!(error.field, "raw_body");
+    assert!(!sent(b"").is_empty() && Parameters::none().with_raw_body(Some(Vec::new())).is_empty());
+}
+
+#[test]
+fn the_raw_body_is_masked_with_what_is_secret_in_it() {
+    let pin = "sé\"cret";
+    let raw = json!({ "pin": pin }).to_string();
+    let sent = || params(json!({ "pin": pin })).with_raw_body(Some(raw.clone().into_bytes()));
+    let (notebook, cell) = injected(Language::Python, &sent(), &["pin"]);
+    let shown = notebook.cell_source(cell.index()).unwrap();
+    assert!(shown.contains("raw_body = b\"***\"") && !shown.contains("cret"), "{shown}");
+    assert!(cell.source().contains("raw_body = b\"{"), "{}", cell.source());
+    for written in [pin, "sé\\\"cret", "s\\u00e9\\\"cret", "s%C3%A9%22cret"] {
+        assert!(cell.secrets().iter().any(|secret| secret == written), "{written}: {:?}", cell.secrets());
+    }
+    let (notebook, cell) = injected(Language::Python, &sent(), &[]);
+    assert!(notebook.cell_source(cell.index()).unwrap().contains("raw_body = b\"{"));
+}

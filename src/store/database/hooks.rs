@@ -61,7 +61,7 @@ impl TryFrom<HookRow> for Hook {
             path: HookPath::parse(&row.path).map_err(|error| StoreError::Corrupt(error.to_string()))?,
             token: parse(&row.token)?,
             histo: parse(&row.histo)?,
-            params: from_json(&row.params)?,
+            params: read_params(&row.params)?,
             created_at: time(row.created_at)?,
             updated_at: time(row.updated_at)?,
         })
@@ -94,6 +94,16 @@ impl TryFrom<VersionRow> for Version {
             created_at: time(row.created_at)?,
         })
     }
+}
+
+/// A hook's parameters with their secrets, which the API never gives.
+fn read_params(text: &str) -> Result<HookParams> {
+    HookParams::from_stored(from_json(text)?).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+fn write_params(params: &HookParams) -> Result<String> {
+    let stored = params.to_stored().map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    Ok(stored.to_string())
 }
 
 impl Database {
@@ -152,6 +162,12 @@ impl Database {
         .fetch_optional(&self.pool)
         .await?;
         row.map(Hook::try_from).transpose()
+    }
+
+    /// The hook that an owner has at a path.
+    pub async fn hook_at(&self, owner: UserId, path: &HookPath) -> Result<Option<Hook>> {
+        let one = Page { limit: 1, offset: 0 };
+        Ok(self.hooks(Some(owner), Some(path), one).await?.pop())
     }
 
     /// The path of a hook, deleted or not.
@@ -216,7 +232,7 @@ impl Database {
     pub async fn set_hook_params(&self, id: HookId, params: &HookParams, now: DateTime<Utc>) -> Result<()> {
         sqlx::query("UPDATE hooks SET params = $2, updated_at = $3 WHERE id = $1 AND deleted_at IS NULL")
             .bind(id.to_string())
-            .bind(to_json(params)?)
+            .bind(write_params(params)?)
             .bind(millis(now))
             .execute(&self.pool)
             .await?;
@@ -317,7 +333,7 @@ async fn write_hook(
     new: &NewDeploy<'_>,
     is_new: bool,
 ) -> Result<()> {
-    let params = to_json(new.params)?;
+    let params = write_params(new.params)?;
     let query = if is_new {
         sqlx::query(
             "INSERT INTO hooks (id, histo, params, updated_at, owner_id, path, token, created_at)

@@ -10,6 +10,7 @@ mod notices;
 mod outputs;
 mod retention;
 mod runs;
+mod signatures;
 mod users;
 
 use std::path::Path;
@@ -112,6 +113,7 @@ fn migrations() -> Migrator {
         (3, "contract", include_str!("../migrations/0003_contract.sql")),
         (4, "run control", include_str!("../migrations/0004_run_control.sql")),
         (5, "retention", include_str!("../migrations/0005_retention.sql")),
+        (6, "signatures", include_str!("../migrations/0006_signatures.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)

@@ -270,4 +270,17 @@ impl Database {
         .await?;
         rows.into_iter().map(Run::try_from).collect()
     }
+
+    /// The media type that the last run that succeeded answered with, of any version or of one.
+    pub async fn last_media_type(&self, hook: HookId, version: Option<&Histo>) -> Result<Option<String>> {
+        let found: Option<String> = sqlx::query_scalar(
+            "SELECT media_type FROM runs WHERE hook_id = $1 AND ($2 IS NULL OR version = $2) AND state = 'succeeded'
+             AND media_type IS NOT NULL ORDER BY histo DESC LIMIT 1",
+        )
+        .bind(hook.to_string())
+        .bind(version.map(Histo::as_str))
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(found)
+    }
 }
