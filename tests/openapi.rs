@@ -48,13 +48,14 @@ fn token(hook: &Value) -> &str {
     url(hook).rsplit('/').next().unwrap()
 }
 
-/// A notebook that adds up what its parameters say, and fails if they are not of the types that they are said to be.
+/// A notebook that fails if its parameters are not of the types that they are said to be. Forms have nothing but text, so a list
+/// of texts would take anything.
 fn sales() -> Value {
     let mut notebook = notebook(&[
         "from typing import Literal",
-        "price: float\nn: int = 14  # how many\nregion: Literal['North', 'South'] = 'North'\ntags: list[str] = []",
+        "price: float\nn: int = 14  # how many\nregion: Literal['North', 'South'] = 'North'\nsizes: list[int] = []",
         "from nbhook import webhook\ntotal = price * n\n\
-         webhook.respond_json({'total': total, 'where': region.upper(), 'tags': [tag.upper() for tag in tags]})",
+         webhook.respond_json({'total': total, 'where': region.upper(), 'sizes': [size + 1 for size in sizes]})",
     ]);
     notebook["cells"][1]["metadata"]["tags"] = json!(["parameters"]);
     let words = "# Sales\n\nWhat was *sold*.\n\nMore of it.";
@@ -108,16 +109,19 @@ async fn a_document_has_the_hooks_of_who_asks() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_has_more_hooks_than_a_page_and_a_bound() {
+    if spawns() {
+        return; // no kernel is started
+    }
     let app = TestApp::start().await;
     let notebook = notebook(&["1"]);
-    for number in 0..210 {
+    for number in 0..105 {
         app.deploy(&format!("{number}.ipynb"), &notebook, json!({"warm": "none"})).await;
     }
     let document = app.get("/openapi.json").await;
     let names = document["paths"].as_object().unwrap().values().filter_map(|item| item["get"]["operationId"].as_str());
     let names: BTreeSet<_> = names.filter(|name| name.starts_with("call_notebook_")).collect();
-    assert_eq!(names.len(), 200);
-    assert!(names.contains("call_notebook_209") && !names.contains("call_notebook_9"), "the newest: {names:?}");
+    assert_eq!(names.len(), 100);
+    assert!(names.contains("call_notebook_104") && !names.contains("call_notebook_4"), "the newest: {names:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -223,7 +227,7 @@ async fn fuzz(document: &str, examples: &str, options: &[&str], env: &[(&str, &s
     let mut args = vec!["-m", "schemathesis.cli", "--no-color", "--config-file", &config, "run", document];
     args.extend(["--seed", "4711", "--max-examples", examples, "--max-failures", "5", "--warnings", "off"]);
     args.extend(options);
-    let mut all = BTreeMap::from(["HOOK", "VERSION", "OUTPUT", "RUN", "TOKEN"].map(|name| (name, "none")));
+    let mut all = BTreeMap::from(["HOOK", "VERSION", "OUTPUT", "RUN", "TOKEN", "PINNED"].map(|name| (name, "none")));
     all.extend([
         ("SCHEMATHESIS_HOOKS", "schemathesis_hooks"),
         ("PYTHONPATH", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support")),
@@ -241,21 +245,24 @@ async fn the_api_does_what_its_document_says() {
         return;
     }
     let app = TestApp::start().await;
-    let hook = app.deploy("a.ipynb", &notebook(&["1"]), json!({"warm": "none"})).await;
-    let again = app.deploy("a.ipynb", &notebook(&["2"]), json!({"warm": "none"})).await;
-    let run = run_of(&app.call(&hook, &[]).await);
+    // Somebody else's: a hook's own calls are in its owner's document only, and are looked at by the next test.
+    let ann = app.member("ann").await;
+    let deploy = async |path| app.deploy_as(&ann, path, &notebook(&["1"]), json!({"warm": "none"})).await;
+    let (first, changed, called) = (deploy("a.ipynb").await, deploy("a.ipynb").await, deploy("b.ipynb").await);
+    let run = run_of(&app.call(&changed, &[]).await);
     let record = app.get(&format!("/v1/runs/{run}")).await;
     let authorization = format!("Authorization: Bearer {ADMIN}");
     // A server that has no valid token any more would refuse everything, as its document says.
-    let options = vec!["--header", &authorization, "--exclude-operation-id", "revoke_token"];
+    let options = ["--header", &authorization, "--exclude-operation-id", "revoke_token"];
     let env = [
-        ("HOOK", hook["id"].as_str().unwrap()),
-        ("VERSION", again["histo"].as_str().unwrap()),
+        ("HOOK", changed["id"].as_str().unwrap()),
+        ("VERSION", first["histo"].as_str().unwrap()),
         ("OUTPUT", record["histo"].as_str().unwrap()),
         ("RUN", run.as_str()),
-        ("TOKEN", token(&hook)),
+        ("TOKEN", token(&called)),
+        ("PINNED", called["histo"].as_str().unwrap()),
     ];
-    fuzz(&format!("{}/openapi.json", app.url), "5", &options, &env).await;
+    fuzz(&format!("{}/openapi.json", app.url), "4", &options, &env).await;
     let me = app.get("/v1/users/me").await;
     assert_eq!(me["role"], "admin", "the token has stayed valid");
 }

@@ -16,11 +16,18 @@ pub(super) fn of(hook: Option<&Described<'_>>, method: &str) -> Map<String, Valu
     }
     let task = Some(("application/hal+json", schema("Task")));
     add(&mut responses, "202", "The run goes on without its caller.", &["Location", "Retry-After"], task);
-    for (status, description, headers) in problems(hook.is_none_or(|hook| hook.signed), method == "post") {
+    for (status, kind, description, headers) in problems(hook.is_none_or(|hook| hook.signed), method == "post") {
         let problem = Some(("application/problem+json", schema("Problem")));
         add(&mut responses, status, description, headers, problem);
+        responses[status]["content"]["application/problem+json"]["example"] = json!({
+            "type": format!("urn:nbhook:problem:{kind}"),
+            "title": kind.replace('-', " "),
+            "status": status.parse::<u16>().unwrap_or_default(),
+            "detail": description,
+        });
     }
-    for response in responses.values_mut() {
+    for (_, response) in responses.iter_mut().filter(|(status, _)| is_of_a_run(status)) {
+        refer(response, "X-Nbhook-Run");
         refer(response, "Preference-Applied");
         if method == "post" {
             refer(response, "Idempotent-Replayed");
@@ -36,26 +43,36 @@ fn refer(response: &mut Value, header: &str) {
     response["headers"][header] = json!({"$ref": format!("#/components/headers/{component}")});
 }
 
-/// What a caller is told when there is no answer of the notebook: status, meaning, headers.
-fn problems(signed: bool, keyed: bool) -> Vec<(&'static str, &'static str, &'static [&'static str])> {
-    let mut problems: Vec<(_, _, &[_])> = vec![
-        ("404", "There is no such hook, or not any more.", &[]),
-        ("408", "The body did not come in time.", &[]),
-        ("413", "The body is larger than this server takes.", &[]),
-        ("422", "A parameter has a value that the notebook does not take; `errors` has all of them.", &[]),
-        ("429", "Too many calls are waiting.", &["Retry-After"]),
-        ("500", "The run failed: `type` and `detail` say how.", &[]),
-        ("503", "The server is shutting down.", &["Retry-After"]),
-        ("504", "The run took too long.", &[]),
+/// Whether a run stands behind an answer with this status; the other problems come before one.
+fn is_of_a_run(status: &str) -> bool {
+    status.starts_with(['2', '3', '5'])
+}
+
+/// A problem of a call: status, kind, meaning, headers.
+type ProblemRow = (&'static str, &'static str, &'static str, &'static [&'static str]);
+
+/// What a caller is told when there is no answer of the notebook.
+fn problems(signed: bool, keyed: bool) -> Vec<ProblemRow> {
+    const KEYED: &str = "The run was cancelled, or the first call with this Idempotency-Key has not ended.";
+    let mut problems: Vec<ProblemRow> = vec![
+        ("404", "not-found", "There is no such hook, or not any more.", &[]),
+        ("408", "request-timeout", "The body did not come in time.", &[]),
+        (
+            "409",
+            "cancelled",
+            if keyed { KEYED } else { "The run was cancelled." },
+            if keyed { &["Retry-After"] } else { &[] },
+        ),
+        ("413", "body-too-large", "The body is larger than this server takes.", &[]),
+        ("422", "parameters-invalid", "Parameters have values that the notebook does not take: see `errors`.", &[]),
+        ("429", "queue-full", "Too many calls are waiting.", &["Retry-After"]),
+        ("500", "cell-error", "The run failed: see `type` and `detail`.", &[]),
+        ("503", "shutting-down", "The server is shutting down.", &["Retry-After"]),
+        ("504", "timeout", "The run took too long.", &[]),
     ];
     if signed {
-        problems.push(("401", "The signature is missing, wrong, or was used before.", &[]));
+        problems.push(("401", "unauthorized", "The signature is missing, wrong, or was used before.", &[]));
     }
-    problems.push(if keyed {
-        ("409", "The run was cancelled, or the first call with this `Idempotency-Key` has not ended.", &["Retry-After"])
-    } else {
-        ("409", "The run was cancelled.", &[])
-    });
     problems
 }
 
@@ -100,10 +117,6 @@ fn add(
     content: Option<(&str, Value)>,
 ) {
     let response = responses.entry(status).or_insert_with(|| json!({"description": description}));
-    // Not every problem comes from a run.
-    if status.starts_with(['2', '3', '5']) {
-        refer(response, "X-Nbhook-Run");
-    }
     headers.iter().for_each(|header| refer(response, header));
     if let Some((media_type, schema)) = content {
         let media = &mut response["content"][media_type];

@@ -56,7 +56,7 @@ fn operation(hook: Option<&Described<'_>>, method: &str, name: &str, summary: &s
     parameters.extend(headers(method));
     let mut operation = json!({
         "operationId": id,
-        "tags": ["calls"],
+        "tags": [if hook.is_some() { "calls" } else { "any hook" }],
         "summary": summary,
         "description": description(hook, method),
         "security": [],

@@ -38,7 +38,7 @@ fn body(contract: &Contract, params: &HookParams, change: &dyn Fn(Value) -> Valu
 
 /// The schema of a parameter as strangers may see it: of a secret neither default nor examples.
 fn shown(parameter: &Parameter<'_>, params: &HookParams) -> Value {
-    let mut schema = parameter.schema.clone();
+    let mut schema = without_own_words(parameter.schema);
     if is_secret(parameter, params)
         && let Some(members) = schema.as_object_mut()
     {
@@ -51,6 +51,18 @@ fn shown(parameter: &Parameter<'_>, params: &HookParams) -> Value {
     schema
 }
 
+/// A schema without the keywords that only nbhook knows (`x-nbhook-…`).
+fn without_own_words(schema: &Value) -> Value {
+    match schema {
+        Value::Object(members) => {
+            let told = members.iter().filter(|(member, _)| !member.starts_with("x-nbhook-"));
+            Value::Object(told.map(|(member, value)| (member.clone(), without_own_words(value))).collect())
+        }
+        Value::Array(items) => items.iter().map(without_own_words).collect(),
+        other => other.clone(),
+    }
+}
+
 fn is_secret(parameter: &Parameter<'_>, params: &HookParams) -> bool {
     params.sensitive.iter().any(|name| name == parameter.name)
 }
@@ -58,7 +70,7 @@ fn is_secret(parameter: &Parameter<'_>, params: &HookParams) -> bool {
 /// The body of a call: JSON, a form, or a multipart form.
 pub(super) fn request_body(hook: Option<&Described<'_>>, name: &str) -> Value {
     let Some((hook, contract)) = hook.and_then(|hook| Some((hook, hook.contract?))) else {
-        let fields = json!({"type": "object", "additionalProperties": {"type": "string"}});
+        let fields = json!({"type": "object"});
         return json!({
             "description": "Any parameters, by name. JSON that is no object, the notebook gets as `body`.",
             "content": {
@@ -97,7 +109,7 @@ pub(super) fn query(hook: Option<&Described<'_>>) -> Vec<Value> {
         return vec![json!({
             "name": "params", "in": "query", "style": "form", "explode": true,
             "description": "Any parameters, by name.",
-            "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+            "schema": {"type": "object"},
         })];
     };
     contract.parameters().map(|one| in_query(&one, &hook.hook.params)).collect()

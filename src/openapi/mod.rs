@@ -68,7 +68,8 @@ impl Document {
             info: info.into(),
             security: json!([{"bearer": []}]),
             tags: json!([
-                {"name": "calls", "description": "Run a notebook, and get what it answers."},
+                {"name": "calls", "description": "Your notebooks: run one, and get what it answers."},
+                {"name": "any hook", "description": "The same for any notebook, if you know its URL."},
                 {"name": "hooks", "description": "Notebooks deployed as URLs, their versions and outputs."},
                 {"name": "runs", "description": "Every execution on record, and control over those that go on."},
                 {"name": "users", "description": "Users and their API tokens."},

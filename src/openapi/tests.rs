@@ -123,7 +123,7 @@ fn a_query_says_what_text_can_say() {
             "price": {"type": "number"},
             "region": {"enum": ["North", "South", null], "default": null},
             "day": {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}], "default": null},
-            "kind": {"type": ["string", "null"]},
+            "kind": {"type": ["string", "null"], "x-nbhook-python": "Kind"},
             "sizes": {"type": "array", "items": {"type": "integer"}, "default": [1, 2]},
             "weights": {"type": "object", "additionalProperties": {"type": "number"}, "default": {"a": 1.5}},
             "matrix": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},

@@ -8,7 +8,7 @@ use crate::notebook::About;
 use crate::openapi::{Described, Document};
 
 /// Most hooks in the document of the API.
-const MOST_HOOKS: u32 = 200;
+const MOST_HOOKS: u32 = 100;
 /// How many are read at once.
 const PAGE: u32 = 50;
 

@@ -15,21 +15,21 @@ from sales.models import (
 )
 
 with Client(base_url=sys.argv[1]) as client:
-    expected = {"total": 42.0, "where": "SOUTH", "tags": ["A", "B"]}
+    expected = {"total": 42.0, "where": "SOUTH", "sizes": [2, 3]}
 
     south = CallReportsSalesRegion.SOUTH
-    answer = call_reports_sales.sync(client=client, price=10.5, n=4, region=south, tags=["a", "b"])
+    answer = call_reports_sales.sync(client=client, price=10.5, n=4, region=south, sizes=[1, 2])
     assert answer == expected, answer
 
-    body = ReportsSalesParameters(price=10.5, n=4, region=ReportsSalesParametersRegion.SOUTH, tags=["a", "b"])
+    body = ReportsSalesParameters(price=10.5, n=4, region=ReportsSalesParametersRegion.SOUTH, sizes=[1, 2])
     assert post_reports_sales.sync(client=client, body=body) == expected
 
-    form = ReportsSalesForm(price=10.5, n=4, region=ReportsSalesFormRegion.SOUTH, tags=["a", "b"])
+    form = ReportsSalesForm(price=10.5, n=4, region=ReportsSalesFormRegion.SOUTH, sizes=[1, 2])
     assert post_reports_sales.sync(client=client, body=form) == expected
 
     # What is left out has the notebook's default.
     upload = ReportsSalesUpload(price=3.0)
-    assert post_reports_sales.sync(client=client, body=upload) == {"total": 42.0, "where": "NORTH", "tags": []}
+    assert post_reports_sales.sync(client=client, body=upload) == {"total": 42.0, "where": "NORTH", "sizes": []}
 
     response = call_reports_sales.sync_detailed(client=client, price="much")
     assert response.status_code == 422 and isinstance(response.parsed, Problem), response
