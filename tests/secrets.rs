@@ -111,6 +111,15 @@ async fn tokens_show_nowhere() {
     let shown = ok(app.api_as(&alice, Method::GET, &at).send().await.unwrap()).await;
     assert_eq!(shown["params"]["signature"]["secret"], true);
     told.push_str(&shown["params"].to_string());
+    // Whose document has the hook's URL, has it.
+    for path in
+        [format!("/hooks/{hook_token}/openapi.json"), format!("/hooks/{hook_token}/docs"), "/openapi.json".to_owned()]
+    {
+        let response = app.api_as(&alice, Method::GET, &path).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        let text = response.text().await.unwrap();
+        assert!(!text.contains(&alice) && !text.contains(ADMIN) && !text.contains(pin), "{text}");
+    }
     for path in ["/v1/runs", "/v1/tokens", "/v1/users/me"] {
         told.push_str(&ok(app.api_as(&alice, Method::GET, path).send().await.unwrap()).await.to_string());
     }

@@ -117,7 +117,9 @@ fn add(
     content: Option<(&str, Value)>,
 ) {
     let response = responses.entry(status).or_insert_with(|| json!({"description": description}));
-    headers.iter().for_each(|header| refer(response, header));
+    for header in headers {
+        refer(response, header);
+    }
     if let Some((media_type, schema)) = content {
         let media = &mut response["content"][media_type];
         // Two kinds of answer with one media type: what holds for both is not known.

@@ -77,7 +77,7 @@ fn description(hook: Option<&Described<'_>>, method: &str) -> String {
         (Some(_), _) => "With the parameters in the body. PUT, PATCH and DELETE do the same.",
     };
     let text = hook.and_then(|hook| hook.text);
-    text.map(|text| format!("{text}\n\n{how}")).unwrap_or_else(|| how.to_owned())
+    text.map_or_else(|| how.to_owned(), |text| format!("{text}\n\n{how}"))
 }
 
 /// The headers that mean something to the server (RFC 7240, and the draft on `Idempotency-Key`).

@@ -36,19 +36,39 @@ fn body(contract: &Contract, params: &HookParams, change: &dyn Fn(Value) -> Valu
     schema
 }
 
-/// The schema of a parameter as strangers may see it: of a secret neither default nor examples.
+/// What a schema says with values, which may be secrets.
+const VALUES: [&str; 4] = ["default", "examples", "const", "enum"];
+
+/// The schema of a parameter as strangers may see it: no value that is a secret, or that holds one.
 fn shown(parameter: &Parameter<'_>, params: &HookParams) -> Value {
     let mut schema = without_own_words(parameter.schema);
-    if is_secret(parameter, params)
-        && let Some(members) = schema.as_object_mut()
-    {
-        members.retain(|member, _| !["default", "examples", "const", "enum"].contains(&member.as_str()));
-        members.insert("writeOnly".to_owned(), json!(true));
-        if members.get("type").is_some_and(|kind| kind == "string") {
+    let secret = is_secret(parameter.name, params);
+    if let Some(members) = schema.as_object_mut() {
+        members.retain(|word, value| !VALUES.contains(&word.as_str()) || !(secret || holds_secret(value, params)));
+        if secret {
+            members.insert("writeOnly".to_owned(), json!(true));
+        }
+        if secret && members.get("type").is_some_and(|kind| kind == "string") {
             members.insert("format".to_owned(), json!("password"));
         }
     }
     schema
+}
+
+/// Whether the name is among the hook's sensitive ones, whatever its case.
+fn is_secret(name: &str, params: &HookParams) -> bool {
+    let name = name.to_lowercase();
+    params.sensitive.iter().any(|sensitive| sensitive.to_lowercase() == name)
+}
+
+fn holds_secret(value: &Value, params: &HookParams) -> bool {
+    match value {
+        Value::Object(members) => {
+            members.iter().any(|(name, value)| is_secret(name, params) || holds_secret(value, params))
+        }
+        Value::Array(items) => items.iter().any(|item| holds_secret(item, params)),
+        _ => false,
+    }
 }
 
 /// A schema without the keywords that only nbhook knows (`x-nbhook-…`).
@@ -61,10 +81,6 @@ fn without_own_words(schema: &Value) -> Value {
         Value::Array(items) => items.iter().map(without_own_words).collect(),
         other => other.clone(),
     }
-}
-
-fn is_secret(parameter: &Parameter<'_>, params: &HookParams) -> bool {
-    params.sensitive.iter().any(|name| name == parameter.name)
 }
 
 /// The body of a call: JSON, a form, or a multipart form.
@@ -82,7 +98,7 @@ pub(super) fn request_body(hook: Option<&Described<'_>>, name: &str) -> Value {
     };
     let params = &hook.hook.params;
     let kind = name::type_name(name);
-    let told = contract.parameters().filter(|one| one.required || !is_secret(one, params));
+    let told = contract.parameters().filter(|one| one.required || !is_secret(one.name, params));
     let example: Map<_, _> = told.map(|one| (one.name.to_owned(), example::of(&shown(&one, params)))).collect();
     let mut text = example.clone();
     text.retain(|_, value| !value.is_null());

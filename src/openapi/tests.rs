@@ -19,7 +19,7 @@ fn hook(path: &str, params: Value) -> Hook {
     }
 }
 
-fn contract(properties: Value, required: &[&str]) -> Contract {
+fn contract(properties: &Value, required: &[&str]) -> Contract {
     Contract::new(json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
@@ -71,7 +71,7 @@ fn references(value: &Value, found: &mut Vec<String>) {
 #[test]
 fn every_reference_leads_somewhere_and_every_operation_has_a_name_of_its_own() {
     let hook = hook("hook.ipynb", json!({"next_url": "https://x.org"}));
-    let contract = contract(json!({"n": {"type": "integer"}}), &[]);
+    let contract = contract(&json!({"n": {"type": "integer"}}), &[]);
     let one = described(&hook, Some(&contract), &[]);
     let mut api = Document::of_api();
     api.add(&one);
@@ -94,7 +94,7 @@ fn every_reference_leads_somewhere_and_every_operation_has_a_name_of_its_own() {
 #[test]
 fn functions_and_types_are_called_after_the_notebook() {
     let mut api = Document::of_api();
-    let contract = contract(json!({}), &[]);
+    let contract = contract(&json!({}), &[]);
     let mut tokens = Vec::new();
     let paths = ["reports/Sales Report.ipynb", "reports/sales-report.ipynb", "2025.ipynb", "数据.ipynb", "hook.ipynb"];
     for (number, path) in paths.into_iter().enumerate() {
@@ -118,7 +118,7 @@ fn functions_and_types_are_called_after_the_notebook() {
 #[test]
 fn a_query_says_what_text_can_say() {
     let contract = contract(
-        json!({
+        &json!({
             "n": {"type": "integer", "default": 14, "description": "how many"},
             "price": {"type": "number"},
             "region": {"enum": ["North", "South", null], "default": null},
@@ -160,7 +160,7 @@ fn bodies_are_the_same_parameters_three_times() {
         "day": {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}], "default": null},
         "weights": {"type": "object", "default": {}},
     });
-    let contract = contract(properties.clone(), &["price"]);
+    let contract = contract(&properties, &["price"]);
     let hook = hook("a.ipynb", json!({"strict": true}));
     let document = document(&described(&hook, Some(&contract), &[]));
     let body = &operation(&document, "post")["requestBody"];
@@ -186,9 +186,10 @@ fn bodies_are_the_same_parameters_three_times() {
 #[test]
 fn defaults_of_sensitive_parameters_are_not_told() {
     let contract = contract(
-        json!({
+        &json!({
             "pin": {"type": "string", "default": "hunter2", "examples": ["hunter2"], "enum": ["hunter2"]},
             "key": {"type": "string", "const": "hunter2"},
+            "account": {"type": "object", "default": {"bank": [{"PIN": "hunter2"}]}},
         }),
         &["key"],
     );

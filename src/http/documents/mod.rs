@@ -77,16 +77,13 @@ fn page(service: &Service) -> HttpResponse {
 pub(super) async fn asset(request: HttpRequest, name: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let known = assets().iter().find(|asset| asset.name == *name).ok_or_else(|| ApiError::not_found("resource"))?;
     let has = request.headers().get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
-    let mut response = if has.is_some_and(|tags| tags.contains(&known.tag)) {
-        HttpResponse::NotModified()
-    } else {
-        HttpResponse::Ok()
-    };
+    let is_same = has.is_some_and(|tags| tags.contains(&known.tag));
+    let mut response = if is_same { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
         .insert_header((ETAG, known.tag.as_str()))
         .insert_header((CACHE_CONTROL, "public, max-age=3600"))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
-    if has.is_some_and(|tags| tags.contains(&known.tag)) {
+    if is_same {
         return Ok(response.finish());
     }
     let media_type = mime_guess::from_path(known.name).first_or_octet_stream();
@@ -110,9 +107,8 @@ fn assets() -> &'static [Asset] {
                 "page.css" => web::Bytes::from_static(include_bytes!("page.css")),
                 name => vendored(name)?,
             };
-            let digest = Sha256::digest(&bytes);
-            let tag = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>();
-            Some(Asset { name, bytes, tag: format!("\"{tag}\"") })
+            let tag = format!("\"{:x}\"", Sha256::digest(&bytes));
+            Some(Asset { name, bytes, tag })
         };
         ASSETS.into_iter().filter_map(read).collect()
     })
