@@ -79,7 +79,7 @@ fn date_time(text: &str, naive: bool) -> Option<ParamValue> {
     (is_pythons(local.year()) && !leap).then_some(ParamValue::DateTime { local: micros(local)?, offset })
 }
 
-/// A list, the JSON text of one, or its only item.
+/// A list, the JSON text of one, or its only item as text: a query and a form cannot say it otherwise, JSON can.
 fn list(item: &Shape, value: ParamValue) -> ParamValue {
     let all = |items: Vec<ParamValue>| ParamValue::List(items.into_iter().map(|each| item.coerce(each)).collect());
     match value {
@@ -96,8 +96,7 @@ fn list(item: &Shape, value: ParamValue) -> ParamValue {
                 _ => ParamValue::List(vec![only]),
             }
         }
-        value @ (ParamValue::Null | ParamValue::Bytes(_)) => value,
-        only => ParamValue::List(vec![item.coerce(only)]),
+        value => value,
     }
 }
 
