@@ -63,7 +63,8 @@ impl Document {
         }
         let (mut components, mut schemas) = shared();
         components.extend(embedded(include_str!("api/components.json")));
-        schemas.extend(embedded(include_str!("api/schemas.json")));
+        schemas.extend(embedded(include_str!("api/schemas/hooks.json")));
+        schemas.extend(embedded(include_str!("api/schemas/others.json")));
         Self {
             info: info.into(),
             security: json!([{"bearer": []}]),
