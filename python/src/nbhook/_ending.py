@@ -58,27 +58,28 @@ class Ending:
         return False
 
 
-def terminate_children_briefly(kernel):
-    """Lets a kernel that is to end give its children half a second, without psutil.
+async def terminate_children():
+    """Gives the children of a kernel that is to end half a second, without psutil.
 
     ipykernel looks through all processes even where there are no children, and waits for up to 14 s for those that it has terminated
     but that nobody reaps. The server kills what is left of the process group.
     """
+    for delay in (0.01, 0.03, 0.1, 0.3):
+        children = _children()
+        if not children:
+            return
+        for child in children:
+            try:
+                os.kill(child, signal.SIGTERM)
+            except OSError:
+                pass
+        await asyncio.sleep(delay)
 
-    async def terminate():
-        for delay in (0.01, 0.03, 0.1, 0.3):
-            children = _children()
-            if not children:
-                return
-            for child in children:
-                try:
-                    os.kill(child, signal.SIGTERM)
-                except OSError:
-                    pass
-            await asyncio.sleep(delay)
 
+def terminate_children_briefly(kernel):
+    """In place of ipykernel's own way."""
     if hasattr(kernel, "_progressively_terminate_all_children"):
-        kernel._progressively_terminate_all_children = terminate
+        kernel._progressively_terminate_all_children = terminate_children
 
 
 def _children():

@@ -39,11 +39,9 @@ def main():
     words = sys.argv[1:]
     end = words.index("--") if "--" in words else len(words)
     directories, modules = words[:end], words[end + 1 :]
-    template = _beside("_template").Template(_beside("_kernel"), _beside("_ending"), _beside("_preload"), directories, modules)
+    template = _beside("_template").Template(_beside, directories, modules)
     template.prepare()
-    kernel = Forks(channel, template).serve()
-    if kernel is not None:
-        template.become_kernel(kernel)
+    template.become_kernel(*Forks(channel, template).serve())
 
 
 def _beside(name):
@@ -101,7 +99,8 @@ class Forks:
             os.waitpid(pid, 0)
             self._ended.discard(pid)
             return None
-        mine, files[:] = files[:3], files[3:]
+        number = 4 if self._template.direct else 3
+        mine, files[:] = files[:number], files[number:]
         return self._fork(mine)
 
     def _fork(self, files):
@@ -116,8 +115,9 @@ class Forks:
                 self._say(f"X {error}")
             else:
                 if pid == 0:
-                    _become_a_process_of_its_own(parent, *files)
-                    return files[0]
+                    control, stdout, stderr, *wire = files
+                    _become_a_process_of_its_own(parent, stdout, stderr, [control, *wire])
+                    return [control, *wire]
                 self._running.add(pid)
                 self._say(f"F {pid}")
         for file in files:
@@ -148,7 +148,7 @@ def _drain(descriptor):
         pass
 
 
-def _become_a_process_of_its_own(parent, control, stdout, stderr):
+def _become_a_process_of_its_own(parent, stdout, stderr, kept):
     """What the system does when it starts a program: own session, own files, default signals, death with the parent."""
     os.setsid()
     _die_with(parent)
@@ -157,7 +157,9 @@ def _become_a_process_of_its_own(parent, control, stdout, stderr):
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
     for descriptor in map(int, os.listdir("/proc/self/fd")):
-        if descriptor > 2 and descriptor != control:
+        if descriptor in kept:
+            os.set_inheritable(descriptor, False)
+        elif descriptor > 2:
             try:
                 os.close(descriptor)
             except OSError:
