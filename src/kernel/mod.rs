@@ -15,9 +15,11 @@ mod limits;
 mod live;
 mod memory;
 pub mod nbconvert;
+mod packets;
 pub mod process;
 mod run;
 mod session;
+mod sockets;
 mod spawn;
 mod tail;
 #[cfg(test)]
