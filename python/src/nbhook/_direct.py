@@ -51,11 +51,14 @@ class ShellStream(ZMQStream):
             if channel is None:
                 self.io_loop.remove_handler(self._wire.socket)
                 break
-            done = self._end() if channel == b"e" else self._callback([zmq.Frame(frame) for frame in frames])
+            done = self._end() if channel == b"e" else self.take([zmq.Frame(frame) for frame in frames])
             if inspect.isawaitable(done):
                 asyncio.ensure_future(done)
             taken += 1
         return taken
+
+    def take(self, frames):
+        return self._callback(frames)
 
     def send_multipart(self, msg, *_, **__):
         self._wire.send(b"s", msg)
@@ -76,12 +79,18 @@ class NoThread:
         return False
 
 
+#: The threads that ipykernel has for what is written to file descriptors: the notebook's own are numbered after them.
+THREADS_WITHOUT_NAMES = ("stdout", "stderr")
+
+
 def app_class(base, output, packer, terminate):
     """The kernel's application. ``terminate`` is how a kernel ends its children."""
 
     class DirectApp(base):
         def make_kernel(self):
             """All that needs no socket, thread or event loop."""
+            for _ in THREADS_WITHOUT_NAMES:
+                threading.Thread()  # takes a number
             self.initialize([])
             self.kernel.shell.run_cell("pass", store_history=False, silent=True)
             self._streams = sys.stdout, sys.stderr
@@ -141,6 +150,14 @@ def app_class(base, output, packer, terminate):
             kernel.shell.exit_now = False
             super(type(kernel), kernel).start()
             self.io_loop = IOLoop.current()
+            self._warm_up()
+
+        def _warm_up(self):
+            """What a kernel's first cell costs is paid while the kernel waits. Nobody hears of this one."""
+            request = self.session.msg("execute_request", {"code": "pass", "silent": True, "store_history": False})
+            frames = [zmq.Frame(frame) for frame in self.session.serialize(request)]
+            with self.wire.muted():
+                self.io_loop.run_sync(lambda: self.shell_stream.take(frames))
 
         def wait_for(self, file):
             """There is nothing to do until it is readable."""

@@ -13,6 +13,7 @@ to the file descriptors of standard output and error, and flushes what was print
 """
 
 import collections
+import contextlib
 import itertools
 import os
 import select
@@ -38,6 +39,7 @@ class Wire:
         #: What the output thread still has to send or do. An item leaves only when that is done.
         self.waiting = collections.deque()
         self._pid = None
+        self._muted = False
         self._numbers = itertools.count()
         self._parts = []
 
@@ -47,7 +49,16 @@ class Wire:
         self.hand_over = hand_over
         self._pid = os.getpid()
 
+    @contextlib.contextmanager
+    def muted(self):
+        """What is sent meanwhile nobody hears."""
+        self._muted = True
+        yield
+        self._muted = False
+
     def send(self, channel, frames):
+        if self._muted:
+            return
         frames = [frame if isinstance(frame, bytes) else bytes(frame) for frame in frames]
         body = b"".join([struct.pack(f"<{len(frames) + 1}I", len(frames), *map(len, frames)), *frames])
         if len(body) <= PART:

@@ -16,6 +16,7 @@ import socket
 import sys
 import tempfile
 import time
+import traceback
 
 #: The mark of a run in the environment; the template carries one without meaning, in whose place the run's is written.
 MARK = "NBHOOK_RUN"
@@ -61,11 +62,7 @@ class Template:
         """Chooses the application, and gives the modules that it needs."""
         forked, rehearsal = self._load("_forked"), self._load("_rehearsal")
         plain = forked.app_class(self._launcher.kernel_app_class())
-        ways = [(plain, None)]
-        if sys.modules["ipykernel"].version_info[0] == 7 and os.environ.get("NBHOOK_KERNEL_SOCKETS") != "zeromq":
-            direct, output = self._load("_direct"), self._load("_output")
-            ways.insert(0, (direct.app_class(plain, output, self._launcher.packer, self._ending.terminate_children), output))
-        for way, output in ways:
+        for way, output in (*self._ways_without_zeromq(plain), (plain, None)):
             self._app = way.instance(parent_handle=1)
             self._app.config.HistoryManager.enabled = False
             self._app.configure()
@@ -76,6 +73,14 @@ class Template:
                 return [name for name in names if name not in sys.modules and not name.startswith("__")]
             way.clear_instance()
         raise SystemExit("kernels cannot be forked: a kernel that was forked to try it out failed")
+
+    def _ways_without_zeromq(self, plain):
+        if sys.modules["ipykernel"].version_info[0] == 7:
+            try:
+                output = self._load("_output")
+                yield self._load("_direct").app_class(plain, output, self._launcher.packer, self._ending.terminate_children), output
+            except Exception:  # noqa: BLE001 - it looks into ipykernel, which may have changed
+                traceback.print_exc()
 
     def _import_in_advance(self):
         before = dict(os.environ)
