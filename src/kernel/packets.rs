@@ -157,7 +157,8 @@ async fn read(reader: Reader, socket: &UnixStream, limit: usize) {
             Ok(length) => match assembly.take(&buffer[..length]) {
                 Ok(None) if assembly.bytes() > left => Event::OutputTooLarge,
                 Ok(None) => continue,
-                Ok(Some((Channel::Publication, frames))) => match left.checked_sub(frames.iter().map(Bytes::len).sum()) {
+                Ok(Some((Channel::Publication, frames))) => match left.checked_sub(frames.iter().map(Bytes::len).sum())
+                {
                     Some(rest) => {
                         left = rest;
                         reader.decode(frames).await.map_or_else(Event::from, Event::Published)
@@ -201,7 +202,11 @@ mod tests {
     use super::*;
 
     fn message(lengths: &[usize]) -> Vec<Bytes> {
-        lengths.iter().enumerate().map(|(index, length)| Bytes::from(vec![u8::try_from(index).unwrap(); *length])).collect()
+        lengths
+            .iter()
+            .enumerate()
+            .map(|(index, length)| Bytes::from(vec![u8::try_from(index).unwrap(); *length]))
+            .collect()
     }
 
     #[test]

@@ -155,7 +155,8 @@ mod tests {
 
     fn message(codec: &Codec, parts: [&str; 4], buffer: &'static [u8]) -> Vec<Bytes> {
         let parts = parts.map(|part| Bytes::from(part.to_owned()));
-        let head = [Bytes::from_static(b"kernel.stream"), Bytes::from_static(DELIMITER), Bytes::from(codec.signature(&parts))];
+        let head =
+            [Bytes::from_static(b"kernel.stream"), Bytes::from_static(DELIMITER), Bytes::from(codec.signature(&parts))];
         head.into_iter().chain(parts).chain([Bytes::from_static(buffer)]).collect()
     }
 

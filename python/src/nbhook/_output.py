@@ -28,6 +28,8 @@ from ipykernel import iostream
 #: Bytes of a message in one packet.
 PART = 64 << 10
 HEAD = struct.Struct("<cBQ")
+#: What a pipe holds at most.
+PIPE = 64 << 10
 
 
 class Wire:
@@ -151,7 +153,8 @@ class OutputThread(iostream.IOPubThread):
             self.socket.send(b"p", msg)
 
     def flush_later(self, stream):
-        self._due.append((time.monotonic() + stream.flush_interval, stream))
+        stream.due = time.monotonic() + stream.flush_interval
+        self._due.append((stream.due, stream))
         if threading.get_ident() != self.thread.ident:
             self.wake()
 
@@ -183,8 +186,11 @@ class OutputThread(iostream.IOPubThread):
 
     def _flush_what_is_due(self):
         while self._due and self._due[0][0] <= time.monotonic():
+            due, stream = self._due.popleft()
+            if stream.due != due:
+                continue  # it was flushed meanwhile
             try:
-                self._due.popleft()[1]._flush()
+                stream._flush()
             except Exception as error:  # noqa: BLE001 - the thread has to go on
                 print(f"Flush failed: {error}", file=sys.__stderr__)
 
@@ -209,11 +215,13 @@ class OutStream(iostream.OutStream):
 
     def __init__(self, session, pub_thread, name, **more):
         super().__init__(session, pub_thread, name, **{**more, "watchfd": False})
+        self.due = None
         self._let_go_of_locks()
         os.register_at_fork(after_in_child=self._let_go_of_locks)
 
     def _let_go_of_locks(self):
         """Another thread of the parent may have held them; it is not in the child."""
+        self._capture_lock = threading.RLock()
         self._flush_lock = threading.RLock()
         self._buffer_lock = threading.RLock()
 
@@ -221,6 +229,7 @@ class OutStream(iostream.OutStream):
         """Puts a pipe in the place of the real stream, and gives its other end."""
         self._master_pid = os.getpid()
         self._fid, theirs = os.pipe()
+        os.set_blocking(self._fid, False)
         self._original_stdstream_fd = getattr(sys, f"__{self.name}__").fileno()
         self._original_stdstream_copy = os.dup(self._original_stdstream_fd)
         os.dup2(theirs, self._original_stdstream_fd)
@@ -228,13 +237,16 @@ class OutStream(iostream.OutStream):
         return self._fid
 
     def capture(self):
-        """Takes in what is in the pipe, and tells whether there may be more."""
+        """Takes in what is in the pipe, and tells whether there may ever be more."""
         try:
-            written = os.read(self._fid, iostream.PIPE_BUFFER_SIZE)
-            if written:
-                self.write(written.decode(errors="replace"))
-                os.write(self._original_stdstream_copy, written)
+            with self._capture_lock:
+                written = os.read(self._fid, PIPE)
+                if written:
+                    self.write(written.decode(errors="replace"))
+                    os.write(self._original_stdstream_copy, written)
             return bool(written)
+        except BlockingIOError:
+            return True
         except Exception:  # noqa: BLE001 - as ipykernel does it
             self._exc = sys.exc_info()
             return False
@@ -250,10 +262,13 @@ class OutStream(iostream.OutStream):
             self.pub_thread.flush_later(self)
 
     def flush(self):
+        if self._fid is not None and self._is_master_process():
+            self.capture()  # what a program wrote that has ended by now belongs to this cell
         self._flush()
         if self.pub_thread is not None:
             self.pub_thread.wait_until_sent(self.flush_timeout)
 
     def _flush(self):
+        self.due = None
         with self._flush_lock:  # between taking the text and sending it nobody else may send
             super()._flush()

@@ -1,5 +1,8 @@
 //! The system calls that std has no safe name for. The only unsafe code of the crate; nothing here decides anything.
-#![expect(unsafe_code, reason = "prctl, setrlimit, kill, waitid, socketpair and sendmsg have no safe counterpart in std")]
+#![expect(
+    unsafe_code,
+    reason = "prctl, setrlimit, kill, waitid, socketpair and sendmsg have no safe counterpart in std"
+)]
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::super::super::ExecutedCell;
 use super::*;
 
 /// What a notebook can see of its kernel: name → value, as JSON.
@@ -110,7 +111,7 @@ const OUTPUT: &[&str] = &[
      p = multiprocessing.get_context('fork').Process(target=child); p.start(); p.join(); time.sleep(0.6); p.exitcode",
     "async def later(n): await asyncio.sleep(n / 100); print('slept', n)\nawait asyncio.gather(later(2), later(1))",
     "task = asyncio.create_task(later(1)); await task; asyncio.get_running_loop().is_running()",
-    "logging.basicConfig(); logging.warning('logged'); logging.getLogger('tornado').warning('of tornado'); warnings.warn('warned')",
+    "logging.basicConfig(); logging.warning('logged'); warnings.warn('warned')",
     "try:\n    input('?')\nexcept Exception as error:\n    print(type(error), error)",
     "from IPython.display import HTML, clear_output\n\
      h = display(HTML('<b>'), display_id='one'); h.update(HTML('<i>')); print('gone'); clear_output(wait=True); print('left')",
@@ -122,9 +123,22 @@ const OUTPUT: &[&str] = &[
     "def broken(): raise KeyboardInterrupt\nbroken()",
 ];
 
-/// Without the process's number, and the cell's times.
+/// A cell's outputs without the process's number, and with the pieces of a stream put together: where it is cut is a matter of time.
+fn essence(cell: &ExecutedCell) -> String {
+    let mut outputs: Vec<Value> = Vec::new();
+    for output in &cell.outputs {
+        match outputs.last_mut() {
+            Some(last) if last["name"].is_string() && last["name"] == output["name"] => {
+                last["text"] =
+                    Value::String([&last["text"], &output["text"]].map(|text| text.as_str().unwrap()).concat());
+            }
+            _ => outputs.push(output.clone()),
+        }
+    }
+    anonymous(&format!("{:?} {outputs:#?}", cell.execution_count))
+}
+
 fn anonymous(text: &str) -> String {
-    let text = text.split("started_at").next().unwrap();
     text.split("/ipykernel_").map(|part| part.trim_start_matches(char::is_numeric)).collect()
 }
 
@@ -132,7 +146,7 @@ fn anonymous(text: &str) -> String {
 async fn a_notebook_prints_the_same() {
     let look = async |executor: &dyn Executor| {
         let execution = executor.complete(Notebook::new(OUTPUT).job).await.unwrap();
-        let outputs: Vec<_> = execution.cells.iter().map(|cell| anonymous(&format!("{cell:?}"))).collect();
+        let outputs: Vec<_> = execution.cells.iter().map(essence).collect();
         (outputs, anonymous(&format!("{:?}", execution.outcome)))
     };
     let spawned = look(&SpawnExecutor::new(Arc::new(SystemClock))).await;
@@ -145,9 +159,22 @@ async fn a_notebook_prints_the_same() {
 }
 
 #[tokio::test]
+async fn what_a_program_wrote_before_its_end_is_in_the_cell() {
+    let sources: Vec<String> =
+        (0..20).map(|number| format!("import os; print('>', end=''); os.system('echo {number}');")).collect();
+    let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
+    let execution = ready(1).await.complete(Notebook::new(&sources).job).await.unwrap();
+    for (number, cell) in execution.cells.iter().enumerate() {
+        assert_eq!(stream(cell, "stdout"), format!(">{number}\n"));
+    }
+}
+
+#[tokio::test]
 async fn an_interrupt_in_the_middle_of_output_breaks_nothing() {
     let executor = ready(1).await;
-    for source in ["while True: print('x' * 70_000, flush=True)", "while True: display('x')", "while True: print('x' * 100)"] {
+    for source in
+        ["while True: print('x' * 70_000, flush=True)", "while True: display('x')", "while True: print('x' * 100)"]
+    {
         let mut notebook = Notebook::new(&[source]);
         notebook.job.limits.wall = Duration::from_millis(700);
         notebook.job.limits.output_bytes = 4 << 30;
