@@ -93,8 +93,18 @@ def app_class(base, output, packer, terminate):
                 threading.Thread()  # takes a number
             self.initialize([])
             self.kernel.shell.run_cell("pass", store_history=False, silent=True)
+            super(base, self).init_extensions()
+            self.shell._sys_modules_keys = set(sys.modules)
+            self._last_module = next(reversed(sys.modules))
             self._streams = sys.stdout, sys.stderr
             self.reset_io()
+
+        def run_startup_code(self):
+            """As ``init_code`` does it where there is no configuration, but without touching all there is."""
+            self._run_startup_files()
+            self.shell.user_ns_hidden.update(self.shell.user_ns)
+            if next(reversed(sys.modules)) != self._last_module:
+                self.shell._sys_modules_keys = set(sys.modules)
 
         def init_connection_file(self):
             """Nobody is to connect."""

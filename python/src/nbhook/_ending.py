@@ -29,7 +29,8 @@ class Ending:
     """Made when the kernel is ready and nothing of the notebook has run yet."""
 
     def __init__(self):
-        self._modules = set(sys.modules)
+        # Not all of their names: to touch them copies their memory.
+        self._last_module = next(reversed(sys.modules))
         # What there is now belongs to the kernel. Left out of all garbage collections, it also stays shared with the template.
         gc.freeze()
 
@@ -51,7 +52,9 @@ class Ending:
     def _foreign_libraries(self):
         """Whether the notebook loaded machine code with, for all we know, exit functions of its own."""
         own = sysconfig.get_config_var("DESTSHARED")
-        for name in set(sys.modules) - self._modules:
+        for name in reversed(sys.modules):
+            if name == self._last_module:
+                break
             file = getattr(sys.modules[name], "__file__", None) or ""
             if file.endswith(".so") and os.path.dirname(file) != own and name.partition(".")[0] not in HARMLESS:
                 return True

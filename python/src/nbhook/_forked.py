@@ -62,10 +62,13 @@ def app_class(base):
             shell.starting_dir = os.getcwd()
             shell.user_ns["_dh"][:] = [type(directory)(shell.starting_dir) for directory in shell.user_ns["_dh"]]
             super().init_gui_pylab()
-            super().init_extensions()
-            super().init_code()
+            self.run_startup_code()
             sys.stdout.flush()
             sys.stderr.flush()
+
+        def run_startup_code(self):
+            super().init_extensions()
+            super().init_code()
 
         def wait_for(self, file):
             """Answers requests until there is something to read. Startup files then run without a running event loop."""

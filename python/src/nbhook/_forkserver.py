@@ -5,18 +5,19 @@ advance) with a Unix stream socket as standard input, the *channel*. The process
 this script is the *template*: it imports and prepares all that a kernel needs, stays single-threaded, without event loop or
 ZeroMQ context, and never runs anyone's code. Lines on the channel, from the server:
 
-- ``F`` with three files attached (the kernel's own socket, its standard output and error): fork a kernel. The answer is
+- ``F`` with files attached (the kernel's own socket, its standard output and error, and if kernels are ``direct`` the socket on which
+  it converses, see ``_output.py``): fork a kernel. The answer is
   ``F PID``, or ``X MESSAGE`` when that is impossible.
 - ``R PID``: the server knows of the end of this kernel, which may be reaped.
 
 and to the server, beside the answers: ``T REPORT`` once, when the template is ready (JSON: ``stamps``, a list of files and directories of
 the environment with the times of their last change in nanoseconds; ``left_out``, the modules that were not imported, each with the
-reason; ``memory``, in bytes), and ``E PID STATUS`` when a kernel has ended
+reason; ``memory``, in bytes; ``direct``, the kernels' ``language_info``, if they need no ZeroMQ), and ``E PID STATUS`` when a kernel has ended
 (STATUS is the exit status, negative for a signal). Until ``R`` the ended kernel stays a zombie, so that its number belongs to no
 stranger while the server kills what is left of its group.
 
-On its own socket a kernel gets one line with the path of its connection file, answers ``S`` when its sockets are there, and then
-waits, ready but for what it cannot know: one more line, the job (JSON: ``cwd``, ``env``, ``limits``), which it answers with ``J``. From
+On its own socket a kernel gets one line with the path of its connection file (unless it is ``direct``), answers ``S`` when it is ready
+for requests, and then waits, ready but for what it cannot know: one more line, the job (JSON: ``cwd``, ``env``, ``limits``), which it answers with ``J``. From
 then on it is a kernel like one that ``_kernel.py`` started.
 
 A kernel dies with the template (parent-death signal), the template with the server.

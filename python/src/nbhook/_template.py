@@ -1,7 +1,7 @@
 """What forked kernels are forked from, as Python sees it. Loaded by ``_forkserver.py``, which describes the whole.
 
 The work of starting a kernel is in three parts. What depends on the Python environment only is done once, in the template: imports,
-ipykernel's configuration. What makes a kernel is done in each child: sockets, threads, IPython's shell. What depends on the run
+ipykernel's configuration, the kernel as far as it needs no socket. The rest of it is done in each child. What depends on the run
 (directory, environment, limits, startup files, which are users' code) is done when the job arrives.
 """
 
