@@ -1,4 +1,4 @@
-//! The conversation with a forked kernel over the one socket it was forked with, in place of ZeroMQ's sockets. The other side is
+//! The conversation with a forked kernel over the one socket it was forked with, in place of `ZeroMQ`'s sockets. The other side is
 //! `_output.py`, which also describes it.
 //!
 //! The socket keeps packets apart, each a part of a message. The notebook has the other end in its hands, so nothing that comes is
@@ -139,7 +139,7 @@ pub(super) async fn converse(reader: Reader, socket: UnixStream, mut requests: m
                 break; // the kernel has gone, which reading tells
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     tokio::select! {
         () = write => {}

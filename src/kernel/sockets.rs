@@ -1,4 +1,4 @@
-//! The conversation with a kernel over ZeroMQ's sockets, as every kernel speaks.
+//! The conversation with a kernel over `ZeroMQ`'s sockets, as every kernel speaks.
 
 use bytes::Bytes;
 use futures_util::StreamExt;

@@ -164,7 +164,7 @@ def app_class(base, output, packer, terminate):
 
         def _warm_up(self):
             """What a kernel's first cell costs is paid while the kernel waits. Nobody hears of this one."""
-            request = self.session.msg("execute_request", {"code": "pass", "silent": True, "store_history": False})
+            request = self.session.msg("execute_request", {"code": "print()", "silent": False, "store_history": False})
             frames = [zmq.Frame(frame) for frame in self.session.serialize(request)]
             with self.wire.muted():
                 self.io_loop.run_sync(lambda: self.shell_stream.take(frames))

@@ -64,7 +64,7 @@ struct Report {
     stamps: Stamps,
     left_out: Vec<(String, String)>,
     memory: u64,
-    /// The kernels' `language_info`, if they talk over one socket (`_output.py`) and not over ZeroMQ's.
+    /// The kernels' `language_info`, if they talk over one socket (`_output.py`) and not over `ZeroMQ`'s.
     direct: Option<Map<String, Value>>,
 }
 
@@ -75,7 +75,7 @@ pub(super) struct Forked {
     /// Where it gets its job.
     pub(super) control: UnixStream,
     pub(super) tail: Tail,
-    /// Where it talks, and its `language_info`, if it does not do that over ZeroMQ.
+    /// Where it talks, and its `language_info`, if it does not do that over `ZeroMQ`.
     pub(super) direct: Option<(UnixStream, Map<String, Value>)>,
 }
 

@@ -9,6 +9,7 @@ use super::super::super::tests::support::until_gone;
 use super::*;
 
 /// The kernel command with changed scripts. The server's part stays as it is.
+#[expect(clippy::disallowed_methods, reason = "a test's own folder; nobody reads it half-written")]
 fn python_with(changed: &str, from: &str, to: &str) -> (KernelCommand, TempDir) {
     let mut kernel = python();
     let dir = tempfile::tempdir().unwrap();
