@@ -18,6 +18,7 @@ import uuid
 
 import zmq
 from ipykernel import iostream
+from IPython.core.application import ENV_CONFIG_DIRS, SYSTEM_CONFIG_DIRS
 from jupyter_client.session import new_id
 from tornado.ioloop import IOLoop
 from zmq.eventloop.zmqstream import ZMQStream
@@ -79,6 +80,13 @@ class NoThread:
         return False
 
 
+def _has_programs(folder):
+    try:
+        return any(name.endswith((".py", ".ipy")) for name in os.listdir(folder))
+    except OSError:
+        return False
+
+
 #: The threads that ipykernel has for what is written to file descriptors: the notebook's own are numbered after them.
 THREADS_WITHOUT_NAMES = ("stdout", "stderr")
 
@@ -96,12 +104,15 @@ def app_class(base, output, packer, terminate):
             super(base, self).init_extensions()
             self.shell._sys_modules_keys = set(sys.modules)
             self._last_module = next(reversed(sys.modules))
+            self._startup_folders = [self.profile_dir.startup_dir]
+            self._startup_folders += [os.path.join(folder, "startup") for folder in ENV_CONFIG_DIRS + SYSTEM_CONFIG_DIRS]
             self._streams = sys.stdout, sys.stderr
             self.reset_io()
 
         def run_startup_code(self):
             """As ``init_code`` does it where there is no configuration, but without touching all there is."""
-            self._run_startup_files()
+            if os.environ.get("PYTHONSTARTUP") or any(map(_has_programs, self._startup_folders)):
+                self._run_startup_files()
             self.shell.user_ns_hidden.update(self.shell.user_ns)
             if next(reversed(sys.modules)) != self._last_module:
                 self.shell._sys_modules_keys = set(sys.modules)

@@ -120,17 +120,21 @@ class OutputThread(iostream.IOPubThread):
         self.socket = wire
         self.io_loop = None
         self.background_socket = iostream.BackgroundSocket(self)
-        self.thread = threading.Thread(target=self._thread_main, name="IOPub", daemon=True)
+        self.thread = None  # made in the kernel: Python 3.13 starts none that was made before a fork
         self._wake = None
         self._due = collections.deque()
         self._captured = {}
-        self._stopped = False
 
     def start(self, sock, streams):
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self.socket.open(sock, self.wake)
         self._captured = {stream.capture_descriptor(): stream for stream in streams}
+        self.thread = threading.Thread(target=self._thread_main, name="IOPub", daemon=True)
         self.thread.start()
+
+    def _is_elsewhere(self):
+        """Whether there is the thread, and this is another one."""
+        return self.thread is not None and self.thread.is_alive() and threading.get_ident() != self.thread.ident
 
     def wake(self):
         os.eventfd_write(self._wake, 1)
@@ -142,7 +146,7 @@ class OutputThread(iostream.IOPubThread):
         self.socket = None
 
     def schedule(self, f):
-        if self.thread.is_alive():
+        if self.thread is not None and self.thread.is_alive():
             self.socket.waiting.append(f)
             self.wake()
         else:
@@ -155,12 +159,12 @@ class OutputThread(iostream.IOPubThread):
     def flush_later(self, stream):
         stream.due = time.monotonic() + stream.flush_interval
         self._due.append((stream.due, stream))
-        if threading.get_ident() != self.thread.ident:
+        if self._is_elsewhere():
             self.wake()
 
     def wait_until_sent(self, timeout):
         """Waits for what was published so far."""
-        if self.closed or not self.socket.waiting or threading.get_ident() == self.thread.ident or not self.thread.is_alive():
+        if self.closed or not self.socket.waiting or not self._is_elsewhere():
             return
         sent = threading.Event()
         self.schedule(sent.set)

@@ -23,6 +23,10 @@ def rehearse(app, output):
         status = 1
         try:
             os.close(ours)
+            app.make_kernel()
+            child = os.fork()  # as a kernel is forked: what was made before a fork may not work behind it
+            if child:
+                os._exit(1 if os.waitpid(child, 0)[1] else 0)
             _play_kernel(app, output)
             with open(theirs, "w") as pipe:
                 pipe.write("\n".join(sys.modules))
@@ -39,7 +43,6 @@ def rehearse(app, output):
 
 
 def _play_kernel(app, output):
-    app.make_kernel()
     if output:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         app.awaken(ours)
