@@ -103,7 +103,6 @@ def app_class(base, output, packer, terminate):
             self.kernel.shell.run_cell("pass", store_history=False, silent=True)
             super(base, self).init_extensions()
             self.shell._sys_modules_keys = set(sys.modules)
-            self._last_module = next(reversed(sys.modules))
             self._startup_folders = [self.profile_dir.startup_dir]
             self._startup_folders += [os.path.join(folder, "startup") for folder in ENV_CONFIG_DIRS + SYSTEM_CONFIG_DIRS]
             self._streams = sys.stdout, sys.stderr
@@ -158,6 +157,7 @@ def app_class(base, output, packer, terminate):
         def awaken(self, sock):
             """The rest, in the child."""
             kernel, session = self.kernel, self.session
+            self._last_module = next(reversed(sys.modules))
             session.pid, session.session = os.getpid(), new_id()
             kernel.ident = str(uuid.uuid4())
             kernel.shell.displayhook.topic = kernel._topic("execute_result")

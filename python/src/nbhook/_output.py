@@ -55,8 +55,10 @@ class Wire:
     def muted(self):
         """What is sent meanwhile nobody hears."""
         self._muted = True
-        yield
-        self._muted = False
+        try:
+            yield
+        finally:
+            self._muted = False
 
     def send(self, channel, frames):
         if self._muted:
