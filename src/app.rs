@@ -15,6 +15,7 @@ use crate::kernel::{Executor, ForkExecutor, SpawnExecutor, python_kernel};
 use crate::mail::{MailSettings, Mailer, SettingsError};
 use crate::model::ApiToken;
 use crate::random::{SharedRandom, SystemRandom};
+pub use crate::service::inspect_notebook;
 use crate::service::{Error, Kernels, Parts, Service};
 use crate::store::{DataLock, Database, Files, StoreError};
 use crate::templates::{TemplateError, Templates};
@@ -85,7 +86,7 @@ impl App {
         let public_url = settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let public_url = public_url.trim_end_matches('/').to_owned();
         let (files, lock) = Files::open(&settings.data)?;
-        let database = Database::open(&files.own("nbhook.db")).await?;
+        let database = open_database(&files).await?;
         let environment =
             Environment::prepare(&settings.kernel.python, &files.own_folder(), requirements, progress).await?;
         let mailer = Mailer::new(&mail_settings(&settings, files.own("mail")))?;
@@ -100,7 +101,10 @@ impl App {
         }
         let executor = executor(&settings.kernel, &environment, seams.clock.clone());
         let grace = Duration::from_secs(settings.grace);
+        let fresh = seams.random.bits160()?;
+        let task_secret = files.task_secret(fresh)?;
         let service = Service::new(Parts {
+            task_secret,
             kernels: Kernels::new(environment, &settings.kernel),
             settings,
             public_url: public_url.clone(),
@@ -153,6 +157,15 @@ impl App {
         self.worker.stop().await;
         self.database.close().await;
         tracing::info!("stopped");
+    }
+}
+
+/// Opens the database, on a full disk with the room in reserve.
+async fn open_database(files: &Files) -> Result<Database, StoreError> {
+    let file = files.own("nbhook.db");
+    match Database::open(&file).await {
+        Err(error) if error.is_for_want_of_room() && files.release_reserve()? => Database::open(&file).await,
+        opened => opened,
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use config::{Config, Environment, File, FileFormat};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::model::ApiToken;
+use crate::model::{ApiToken, Bounds, Keep, Retention};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -31,7 +31,13 @@ pub struct Settings {
     pub body_timeout: u64,
     /// How long running runs may go on after SIGTERM, in seconds.
     pub grace: u64,
+    /// How long answers are kept that may be asked for again: those of asynchronous runs, and of calls with an
+    /// `Idempotency-Key`.
+    pub idempotency_hours: u32,
+    /// Wait before a failed run is tried again, in seconds; it doubles with each attempt, up to a minute.
+    pub retry_delay: u64,
     pub kernel: KernelSettings,
+    pub keep: KeepSettings,
     pub smtp: SmtpSettings,
     pub log: LogSettings,
 }
@@ -67,6 +73,46 @@ pub struct KernelSettings {
     pub pool: usize,
     /// Memory of all processes together that have imported what notebooks import, in MiB.
     pub templates: u64,
+}
+
+/// How much is kept of each hook that does not say so itself; what is left out has its default, and 0 sets no bound.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KeepSettings {
+    pub outputs: Keep,
+    /// Records of runs; they take their outputs along.
+    pub runs: Keep,
+    /// The live version counts, and stays.
+    pub versions: Keep,
+    /// A failed run counts as this many times younger than it is.
+    pub failed: u32,
+    /// All outputs of all hooks together, in MiB; 0 sets no bound.
+    pub total: u64,
+}
+
+impl KeepSettings {
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        let bounds = |count, days| Bounds { count: Some(count), days: Some(days), bytes: None };
+        Retention {
+            versions: self.versions.or(Bounds::default()),
+            runs: self.runs.or(bounds(10_000, 365)),
+            outputs: self.outputs.or(bounds(1_000, 90)),
+            failed: self.failed,
+        }
+    }
+
+    #[must_use]
+    pub fn total_bytes(&self) -> Option<u64> {
+        (self.total > 0).then_some(self.total.saturating_mul(1 << 20))
+    }
+}
+
+impl Default for KeepSettings {
+    fn default() -> Self {
+        let server = Keep::default();
+        Self { outputs: server, runs: server, versions: server, failed: 2, total: 10 << 10 }
+    }
 }
 
 /// How kernels are started.
@@ -144,7 +190,10 @@ impl Default for Settings {
             body_limit: 100 << 20,
             body_timeout: 30,
             grace: 30,
+            idempotency_hours: 24,
+            retry_delay: 1,
             kernel: KernelSettings::default(),
+            keep: KeepSettings::default(),
             smtp: SmtpSettings::default(),
             log: LogSettings::default(),
         }
@@ -232,6 +281,9 @@ impl Settings {
         if self.kernel.output == 0 {
             return refuse("kernel.output", "must be at least 1 (MiB)");
         }
+        if self.keep.failed == 0 {
+            return refuse("keep.failed", "must be at least 1");
+        }
         if self.kernel.start_timeout == 0 {
             return refuse("kernel.start_timeout", "must be at least 1 (second)");
         }
@@ -264,7 +316,7 @@ fn comma_separated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Str
 fn is_setting(variable: &str) -> bool {
     const TOP: [&str; 8] =
         ["listen", "data", "public_url", "admin_token", "behind_proxy", "body_limit", "body_timeout", "grace"];
-    const GROUPS: [&str; 3] = ["kernel__", "smtp__", "log__"];
+    const GROUPS: [&str; 4] = ["kernel__", "keep__", "smtp__", "log__"];
     let Some(name) = variable.strip_prefix("NBHOOK_").map(str::to_ascii_lowercase) else { return false };
     TOP.contains(&name.as_str()) || GROUPS.iter().any(|group| name.starts_with(group))
 }
@@ -299,6 +351,21 @@ mod tests {
         assert_eq!(settings.kernel.allow_python, ["/usr/bin", "/opt/venv"]);
         assert_eq!(settings.admin_token.unwrap().expose(), "12345678901234567890");
         assert_eq!(settings.kernel.start_timeout, KernelSettings::default().start_timeout);
+    }
+
+    #[test]
+    fn what_is_kept_is_set_one_bound_at_a_time() {
+        let toml = "[keep]\noutputs = { count = 5, days = 0 }\nversions = { bytes = 7 }\n";
+        let settings = read(toml, &[("NBHOOK_KEEP__RUNS__DAYS", "3"), ("NBHOOK_KEEP__TOTAL", "0")]).unwrap();
+        let retention = settings.keep.retention();
+        let bounds = |count, days, bytes| Bounds { count, days, bytes };
+        assert_eq!(retention.outputs, bounds(Some(5), None, None));
+        assert_eq!(retention.runs, bounds(Some(10_000), Some(3), None));
+        assert_eq!(retention.versions, bounds(None, None, Some(7)));
+        assert_eq!((settings.keep.total_bytes(), retention.failed), (None, 2));
+        assert!(read("[keep]\noutput = 5\n", &[]).is_err() && read("[keep.runs]\nyears = 5\n", &[]).is_err());
+        let never = Settings { keep: KeepSettings { failed: 0, ..KeepSettings::default() }, ..Settings::default() };
+        assert!(never.validate().unwrap_err().to_string().contains("keep.failed"));
     }
 
     #[test]

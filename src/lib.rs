@@ -12,6 +12,7 @@ pub mod kernel;
 pub mod mail;
 pub mod model;
 pub mod notebook;
+pub mod openapi;
 pub mod random;
 pub mod response;
 pub mod service;

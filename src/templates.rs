@@ -118,7 +118,7 @@ fn shorten(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ErrorKind, Histo, HookId, HookPath, Run, RunError, RunId, RunState, Trigger, UserId};
+    use crate::model::{ErrorKind, Histo, HookId, HookPath, Mode, Run, RunError, RunId, RunState, Trigger, UserId};
     use chrono::DateTime;
     use serde_json::{Value, json};
 
@@ -133,6 +133,12 @@ mod tests {
             histo,
             state,
             trigger: Trigger::Http,
+            mode: Mode::Sync,
+            rerun_of: None,
+            attempts: 1,
+            status: None,
+            media_type: None,
+            cells: Vec::new(),
             method: "GET".to_owned(),
             created_at: at,
             started_at: Some(at),

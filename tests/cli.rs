@@ -185,6 +185,43 @@ async fn a_notebook_is_deployed_found_and_called() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn runs_are_started_watched_cancelled_and_repeated() {
+    let app = TestApp::start().await;
+    let user = deployed(&app).await;
+    let started = user.run(&["call", HOOK, "-p", "n=2", "--async"]).await;
+    assert!(started.err.contains("--wait") && !started.err.contains("key="), "{}", started.err);
+    let task = started.good().trim().to_owned();
+    assert!(task.starts_with(&format!("{}/v1/tasks/", app.url)), "{task}");
+    assert_eq!(user.run(&["task", &task, "--wait"]).await.json(), json!({"result": 3.0}));
+    let state = user.run(&["task", &task]).await.good();
+    assert!(state.contains("succeeded") && state.contains("/result"), "{state}");
+    let run = user.run(&["runs", "--limit", "1", "--json"]).await.json()[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(user.run(&["rerun", &run, "--wait"]).await.json(), json!({"result": 3.0}));
+    user.run(&["task", &run, "--wait", "-o", "answer.json"]).await.good();
+    assert_eq!(std::fs::read(user.path("answer.json")).unwrap(), b"{\"result\":3.0}");
+    assert!(user.run(&["cancel", &run]).await.bad(1).contains("ended"));
+
+    assert_eq!(user.run(&["call", HOOK, "-p", "n=2", "--wait", "60"]).await.json(), json!({"result": 3.0}));
+    let failed = user.run(&["call", HOOK, "-p", "n=0", "--async"]).await.good();
+    let told = user.run(&["task", failed.trim(), "--wait"]).await;
+    assert_eq!((told.code, told.out.as_str()), (6, ""), "{}", told.err);
+    assert!(told.err.contains("ZeroDivisionError"), "{}", told.err);
+    let twice = ["call", HOOK, "-p", "n=3", "--idempotency-key", "once"];
+    assert_eq!(user.run(&twice).await.json(), user.run(&twice).await.json());
+    let runs = user.run(&["runs", HOOK, "--json"]).await.json();
+    assert_eq!(runs.as_array().unwrap().len(), 5, "{runs}");
+
+    write(&user.path("sleeps.ipynb"), notebook(&["import time", "time.sleep(60)"]).to_string().as_bytes());
+    user.run(&["deploy", "sleeps.ipynb"]).await.good();
+    user.run(&["call", "sleeps.ipynb", "--async"]).await.good();
+    let run = user.run(&["runs", "sleeps.ipynb", "--json"]).await.json()[0]["id"].as_str().unwrap().to_owned();
+    assert!(user.run(&["task", &run]).await.good().starts_with("state "));
+    assert_eq!(user.run(&["cancel", &run]).await.good(), format!("run {run} is cancelled\n"));
+    assert_eq!(user.run(&["task", &run]).await.good().lines().next(), Some("state      cancelled"));
+    user.run(&["cancel", "0198c5f0-0000-7000-8000-000000000001"]).await.bad(3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn versions_and_outputs_are_fetched_and_cleared() {
     let app = TestApp::start().await;
     let user = deployed(&app).await;

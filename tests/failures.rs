@@ -9,7 +9,7 @@ use crate::app::{TestApp, eventually, fixture, header, notebook, ok, problem, ru
 use crate::responses::check_guards;
 
 /// The processes of a run, found by its mark in their environment.
-fn processes(run: &str) -> Vec<String> {
+pub(crate) fn processes(run: &str) -> Vec<String> {
     let mark = format!("NBHOOK_RUN={run}").into_bytes();
     let pids = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
     pids.filter(|path| path.file_name().unwrap().to_string_lossy().parse::<u32>().is_ok())

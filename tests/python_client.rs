@@ -43,6 +43,14 @@ async fn every_function_of_the_client_does_what_it_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn runs_are_started_watched_cancelled_and_repeated_through_the_client() {
+    let app = TestApp::start().await;
+    let home = TempDir::new().unwrap();
+    let said = session(&app, home.path(), "session.ipynb", Some("watches_its_runs"), &[]).await;
+    assert!(said.ends_with("all is well\n"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_fixture_that_answers_does_so_through_the_client() {
     let app = TestApp::start().await;
     let home = TempDir::new().unwrap();

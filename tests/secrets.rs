@@ -71,6 +71,14 @@ async fn tokens_show_nowhere() {
         assert_eq!(text == pin, kind == "text", "{text}");
         told.push_str(if kind == "text" { "" } else { &text });
     }
+    let mut typed = notebook(&["pin: int = 0", "print(pin)"]);
+    typed["cells"][0]["metadata"]["tags"] = json!(["parameters"]);
+    let typed = app.deploy_as(&alice, "typed.ipynb", &typed, json!({"sensitive": ["pin"], "strict": true})).await;
+    for body in [json!({"pin": pin}), json!({"pni": pin}), json!({"pin": [pin]})] {
+        let response = app.http.post(url(&typed)).json(&body).send().await.unwrap();
+        assert_eq!(response.status(), 422);
+        told.push_str(&response.text().await.unwrap());
+    }
     for (method, path) in [
         (Method::GET, format!("/hooks/{hook_token}x")),
         (Method::GET, format!("/hooks/{hook_token}/")),

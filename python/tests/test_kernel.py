@@ -59,6 +59,18 @@ ANSWERS = {
         {"application/json": {"foo": [1, None]}, "text/plain": JSON_TEXT},
         {"kind": "json", "status": 202, "headers": {}},
     ),
+    "webhook.respond_json({}, early=True)": (
+        {"application/json": {}, "text/plain": "{}"},
+        {"kind": "json", "early": True},
+    ),
+    "webhook.respond_file('data.bin', early=True, status=201)": (
+        {"text/html": "<p>file response: data.bin (256 bytes)</p>", "text/plain": "file response: data.bin (256 bytes)"},
+        {"kind": "file", "early": True, "path": "{folder}/data.bin", "status": 201},
+    ),
+    "webhook.respond_error(503, 'later', failed=False, early=True)": (
+        {"text/plain": "error response 503: later (the run does not count as failed)"},
+        {"kind": "error", "early": True, "status": 503, "detail": "later", "failed": False},
+    ),
     "webhook.respond_json(None)": ({"application/json": None, "text/plain": "null"}, {"kind": "json"}),
     "webhook.respond_json(0)": ({"application/json": 0, "text/plain": "0"}, {"kind": "json"}),
     "webhook.respond_json(False)": ({"application/json": False, "text/plain": "false"}, {"kind": "json"}),
@@ -225,6 +237,32 @@ SITUATIONS = [
     ("r-jvsc-01ab.ipynb", "", "work/other.ipynb"),  # VS Code on a Jupyter server
     ("nb/renamed.ipynb", "del __vsc_ipynb_file__", "the notebook was renamed"),
 ]
+
+
+def test_progress_is_one_line_that_is_updated(home, monkeypatch):
+    # Its own clock: how many updates there are must not depend on the machine.
+    cells = [
+        "import nbhook, nbhook._progress as p; now = 0.0; p._reporter = p.Reporter(lambda: now)",
+        "for n in range(101):\n    nbhook.progress(n, 100, 'loading'); now += 1 / 128\nprint('done')",
+        "nbhook.progress(1, message='counting')",
+        """
+sent = []
+publish = p._publish
+p._publish = lambda *a, **k: (sent.append(k["update"]), publish(*a, **k))
+for n in range(101):
+    nbhook.progress(n, 100)
+    now += 1 / 128
+print(len(sent), sent[:2])
+""",
+    ]
+    _, loop, other, counted = execute(cells, home / "work", monkeypatch)
+    line, said = loop
+    told = {"done": 100, "total": 100, "message": "loading"}
+    assert (line.output_type, said.text) == ("display_data", "done\n")
+    assert line.data == {"application/vnd.nbhook.progress+json": told, "text/plain": "100/100 loading"}
+    assert [dict(output.data)["text/plain"] for output in other] == ["1 counting"]
+    assert counted[0].data["text/plain"] == "100/100"
+    assert counted[1].text == "9 [False, True]\n"
 
 
 def test_where_the_running_notebook_is(home, monkeypatch):

@@ -25,11 +25,13 @@ NAMES = [
     "NotebookPathError",
     "RunFailed",
     "ServerUnreachable",
+    "Task",
     "TooManyRequests",
     "Unauthorized",
     "Unavailable",
     "__version__",
     "login",
+    "progress",
     "webhook",
 ]
 
@@ -46,17 +48,20 @@ SIGNATURES = {
     "delete": "path=None, all=True, debug=False, user=None",
     "promote": "path=None, histo=None, debug=False, user=None",
     "currents": "raw=False, debug=False, user=None",
-    "run": "path=None, params=None, debug=False, histo=None, timeout=None, user=None",
-    "respond_html": "data, status=None, headers=None",
-    "respond_json": "data, status=None, headers=None",
-    "respond_image": "data=None, filename=None, status=None, headers=None",
-    "respond_svg": "data, status=None, headers=None",
-    "respond_text": "data, status=None, headers=None",
-    "respond_markdown": "data, status=None, headers=None",
-    "respond_csv": "data, status=None, headers=None",
-    "respond_file": "path, name=None, media_type=None, status=None, headers=None",
+    "run": "path=None, params=None, debug=False, histo=None, timeout=None, user=None, wait=None, idempotency_key=None",
+    "runs": "path=None, state=None, limit=100, debug=False, user=None",
+    "cancel": "run, debug=False",
+    "rerun": "run, debug=False",
+    "respond_html": "data, status=None, headers=None, early=False",
+    "respond_json": "data, status=None, headers=None, early=False",
+    "respond_image": "data=None, filename=None, status=None, headers=None, early=False",
+    "respond_svg": "data, status=None, headers=None, early=False",
+    "respond_text": "data, status=None, headers=None, early=False",
+    "respond_markdown": "data, status=None, headers=None, early=False",
+    "respond_csv": "data, status=None, headers=None, early=False",
+    "respond_file": "path, name=None, media_type=None, status=None, headers=None, early=False",
     "respond_notebook": "format=None, status=None, headers=None",
-    "respond_error": "status, detail, failed=True, headers=None",
+    "respond_error": "status, detail, failed=True, headers=None, early=False",
 }
 
 
@@ -75,13 +80,20 @@ def test_webhook_names_and_signatures():
         assert getattr(webhook, name).__doc__
 
 
+def test_the_other_signatures():
+    found = [str(parameter).split(":")[0] for parameter in inspect.signature(nbhook.progress).parameters.values()]
+    assert found == ["done", "total", "message"]
+    public = {name for name in vars(nbhook.Task) if not name.startswith("_")}
+    assert public == {"done", "refresh", "result", "cancel"}
+
+
 def test_exception_tree_is_as_drawn():
     api = ["Invalid", "Unauthorized", "Forbidden", "NotFound", "Conflict", "TooManyRequests", "Unavailable", "RunFailed"]
     assert all(getattr(nbhook, name).__bases__ == (nbhook.ApiError,) for name in api)
     rest = ["ConfigurationError", "NotebookPathError", "ServerUnreachable", "ApiError"]
     assert all(getattr(nbhook, name).__bases__ == (nbhook.NbhookError,) for name in rest)
     drawing = sys.modules["nbhook._errors"].__doc__
-    assert [name for name in NAMES if name[0].isupper() and name not in drawing] == []
+    assert [name for name in NAMES if name[0].isupper() and name not in [*drawing.split(), "Task"]] == []
 
 
 def test_version_is_the_project_version():

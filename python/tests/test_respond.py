@@ -156,6 +156,14 @@ def test_file_arguments(home):
     webhook.respond_file(__file__, name="é.py", media_type="text/x-python; charset=utf-8")
 
 
+@pytest.mark.parametrize("name", [name for name in GOOD if name != "respond_notebook"])
+def test_early_is_yes_or_no(name):
+    getattr(webhook, name)(*GOOD[name], early=True)
+    for early in (1, None, "yes"):
+        with pytest.raises(TypeError, match="early must be True or False"):
+            getattr(webhook, name)(*GOOD[name], early=early)
+
+
 def test_notebook_arguments():
     with pytest.raises(ValueError, match='"html" or "ipynb", not \'pdf\''):
         webhook.respond_notebook("pdf")

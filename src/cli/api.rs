@@ -16,7 +16,7 @@ use crate::model::ApiToken;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For requests whose body and answer are small.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// For requests that carry a notebook or files.
+/// For requests that carry a notebook or files, or take long.
 const TRANSFER_TIMEOUT: Duration = Duration::from_mins(15);
 /// The largest page that the server gives.
 const PAGE: usize = 250;
@@ -57,12 +57,21 @@ impl Api {
     }
 
     /// `{base}/v1/{segments}`, each segment escaped.
-    fn request(&self, method: Method, segments: &[&str]) -> RequestBuilder {
+    pub(super) fn url(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().push("v1").extend(segments);
         }
-        self.http.request(method, url).bearer_auth(self.token.expose())
+        url
+    }
+
+    /// The address that the server gave as `href`.
+    pub(super) fn resolve(&self, href: &str) -> Result<Url, CliError> {
+        self.base.join(href).map_err(|_| CliError::Answer("an address is no URL".to_owned()))
+    }
+
+    fn request(&self, method: Method, segments: &[&str]) -> RequestBuilder {
+        self.http.request(method, self.url(segments)).bearer_auth(self.token.expose())
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, CliError> {
@@ -120,6 +129,11 @@ impl Api {
         self.answer(self.request(Method::POST, segments)).await
     }
 
+    /// Posts without a body, with a query; for what may take long.
+    pub(super) async fn act_with(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<Value, CliError> {
+        self.answer(self.request(Method::POST, segments).query(query).timeout(TRANSFER_TIMEOUT)).await
+    }
+
     pub(super) async fn upload(&self, segments: &[&str], form: Form) -> Result<Value, CliError> {
         self.answer(self.request(Method::POST, segments).multipart(form).timeout(TRANSFER_TIMEOUT)).await
     }
@@ -130,6 +144,14 @@ impl Api {
 
     pub(super) async fn delete(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<Value, CliError> {
         self.answer(self.request(Method::DELETE, segments).query(query)).await
+    }
+
+    /// What there is at an address, whatever the answer's status. The token goes along only if it is this server's.
+    pub(super) async fn fetch(&self, url: &Url) -> Result<Response, CliError> {
+        let request = self.http.get(url.clone()).timeout(TRANSFER_TIMEOUT);
+        let ours = url.origin() == self.base.origin();
+        let request = if ours { request.bearer_auth(self.token.expose()) } else { request };
+        request.send().await.map_err(|error| connection_error(url, error))
     }
 
     /// A file, whose body is still to be read.
@@ -184,7 +206,8 @@ pub(super) async fn read_problem(mut response: Response) -> Option<Value> {
     serde_json::from_slice(&body).ok().filter(Value::is_object)
 }
 
-async fn problem(response: Response) -> CliError {
+/// An error answer as an error.
+pub(super) async fn problem(response: Response) -> CliError {
     let status = response.status();
     let problem = read_problem(response).await;
     CliError::Refused { status: status.as_u16(), message: problem_message(status, problem.as_ref()) }

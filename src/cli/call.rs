@@ -1,20 +1,22 @@
 //! `nbhook call`: calls a hook's URL as any HTTP client would, without the API token.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header};
 use serde_json::Value;
 
-use super::api::{Api, connection_error, http_client, problem_message, read_problem};
+use super::api::{Api, connection_error, http_client, problem_message, read_body, read_problem};
 use super::context::Context;
 use super::download::Target;
 use super::error::CliError;
 use super::get::tell;
 use super::hook_arg::HookArg;
 use super::params::{self, Pair};
+use super::polling;
 use super::wire::{self, Hook, Run};
 use crate::model::Histo;
 
@@ -28,7 +30,8 @@ const RUN_HEADER: &str = "x-nbhook-run";
 /// Call a hook and print its answer
 ///
 /// Parameters go as a JSON body, as a query with GET and DELETE, and as form fields beside files. The answer's bytes go to
-/// standard output or to a new file. When the run fails, its error goes to standard error and the exit code is 6.
+/// standard output or to a new file. When the run fails, its error goes to standard error and the exit code is 6. A run that is
+/// not waited for goes on: the URL of its task goes to standard output (see `nbhook task`).
 #[derive(Debug, Args)]
 pub(super) struct Call {
     #[command(flatten)]
@@ -39,7 +42,7 @@ pub(super) struct Call {
     /// File to send; its parameter is NAME, or `file`
     #[arg(short, long = "file", value_name = "[NAME=]FILE", value_parser = parse_file)]
     files: Vec<FileArg>,
-    /// HTTP method [default: POST with parameters or files, else GET]
+    /// HTTP method [default: POST with parameters, files or a key, else GET]
     #[arg(short = 'X', long, ignore_case = true)]
     method: Option<Verb>,
     /// Call this version instead of the live one
@@ -48,6 +51,15 @@ pub(super) struct Call {
     /// File to save the answer to; it must not exist
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Do not wait for the answer
+    #[arg(long = "async", conflicts_with_all = ["wait", "output"])]
+    at_once: bool,
+    /// Wait for the answer for so many seconds, up to 600
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(0..=600))]
+    wait: Option<u16>,
+    /// Name of this call: calling again with it gives the same answer, and does not run the notebook again
+    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
+    idempotency_key: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -98,7 +110,7 @@ fn parse_file(text: &str) -> Result<FileArg, String> {
 impl Call {
     pub(super) async fn run(self, ctx: &Context) -> Result<(), CliError> {
         let verb = self.verb()?;
-        let target = self.target()?;
+        let target = target(self.output.as_deref())?;
         let api = ctx.api().await?;
         let (hook, _) = self.hook.find(&api).await?;
         let url = self.url(&hook)?;
@@ -113,20 +125,13 @@ impl Call {
     }
 
     fn verb(&self) -> Result<Verb, CliError> {
-        let default = if self.params.is_empty() && self.files.is_empty() { Verb::Get } else { Verb::Post };
+        let plain = self.params.is_empty() && self.files.is_empty() && self.idempotency_key.is_none();
+        let default = if plain { Verb::Get } else { Verb::Post };
         let verb = self.method.unwrap_or(default);
         if !self.files.is_empty() && !verb.has_body() {
             return Err(CliError::Usage("files cannot be sent with GET or DELETE".to_owned()));
         }
         Ok(verb)
-    }
-
-    fn target(&self) -> Result<Target, CliError> {
-        match self.output.as_deref() {
-            None => Ok(Target::Stdout),
-            Some(folder) if folder.is_dir() => Err(CliError::Usage(format!("{} is a folder", folder.display()))),
-            Some(file) => Target::new(file, ""),
-        }
     }
 
     fn url(&self, hook: &Hook) -> Result<Url, CliError> {
@@ -138,7 +143,15 @@ impl Call {
         Ok(url)
     }
 
-    async fn filled(self, request: RequestBuilder, verb: Verb) -> Result<RequestBuilder, CliError> {
+    async fn filled(self, mut request: RequestBuilder, verb: Verb) -> Result<RequestBuilder, CliError> {
+        if self.at_once {
+            request = request.header("prefer", "respond-async");
+        } else if let Some(seconds) = self.wait {
+            request = request.header("prefer", format!("wait={seconds}"));
+        }
+        if let Some(key) = &self.idempotency_key {
+            request = request.header("idempotency-key", key);
+        }
         if !self.files.is_empty() {
             return Ok(request.multipart(form(self.params, self.files).await?));
         }
@@ -173,8 +186,24 @@ async fn form(params: Vec<Pair>, files: Vec<FileArg>) -> Result<Form, CliError> 
     Ok(form)
 }
 
-async fn answer(ctx: &Context, api: &Api, target: &Target, response: Response) -> Result<(), CliError> {
+/// Where an answer goes: to standard output, or to a file that is not there yet.
+pub(super) fn target(output: Option<&Path>) -> Result<Target, CliError> {
+    match output {
+        None => Ok(Target::Stdout),
+        Some(folder) if folder.is_dir() => Err(CliError::Usage(format!("{} is a folder", folder.display()))),
+        Some(file) => Target::new(file, ""),
+    }
+}
+
+/// Prints or saves what a hook answered, or says why it did not.
+pub(super) async fn answer(ctx: &Context, api: &Api, target: &Target, response: Response) -> Result<(), CliError> {
     let status = response.status();
+    if status == StatusCode::ACCEPTED && is_task(&response) {
+        let url = polling::location(&response)?;
+        let body = read_body(response, &url).await?;
+        let task = serde_json::from_slice(&body).map_err(|_| CliError::Answer("the task is not JSON".to_owned()))?;
+        return polling::started(ctx, &wire::read(&task)?, &url);
+    }
     if status.is_redirection() {
         let next = response.headers().get(header::LOCATION).and_then(|next| next.to_str().ok()).unwrap_or("elsewhere");
         ctx.note(&format!("done; the hook sends its callers to {next}"));
@@ -190,9 +219,18 @@ async fn answer(ctx: &Context, api: &Api, target: &Target, response: Response) -
             show(ctx, target, response, &media).await?;
             Err(CliError::RunFailed(format!("the notebook answered {status}")))
         }
-        Some(run) => Err(run_failed(ctx, api, response, &run).await),
+        Some(run) => {
+            let problem = read_problem(response).await;
+            Err(run_failed(ctx, api, status, problem, &run).await)
+        }
         None => Err(not_run(response).await),
     }
+}
+
+/// Whether it is the server that answers for a run that goes on; a notebook's own 202 comes from a run.
+fn is_task(response: &Response) -> bool {
+    let location = response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
+    media_type(response) == "application/hal+json" && location.is_some_and(|location| location.contains("/v1/tasks/"))
 }
 
 pub(super) fn media_type(response: &Response) -> String {
@@ -217,9 +255,13 @@ fn is_text(media: &str) -> bool {
 }
 
 /// A run that failed: its traceback, which only the owner may see, goes to standard error.
-async fn run_failed(ctx: &Context, api: &Api, response: Response, run: &str) -> CliError {
-    let status = response.status();
-    let problem = read_problem(response).await;
+pub(super) async fn run_failed(
+    ctx: &Context,
+    api: &Api,
+    status: StatusCode,
+    problem: Option<Value>,
+    run: &str,
+) -> CliError {
     let known = api.get(&["runs", run]).await.ok().and_then(|value| wire::read::<Run>(&value).ok());
     let error = known.and_then(|run| run.error);
     if let Some(traceback) = error.as_ref().and_then(|error| error.traceback.as_ref()).filter(|lines| !lines.is_empty())

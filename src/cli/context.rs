@@ -16,7 +16,11 @@ use super::credentials::{self, ConnectionArgs};
 use super::error::CliError;
 use super::table::Table;
 use super::text;
+use super::wire::Progress;
 use crate::clock::{SharedClock, SystemClock};
+
+/// How finely a bar shows a part of a whole.
+const STEPS: u16 = 1000;
 
 /// Which of the standard streams are terminals.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,6 +28,8 @@ pub(super) struct Terminals {
     pub(super) input: bool,
     pub(super) output: bool,
     pub(super) errors: bool,
+    /// How many columns standard output has, if that is known.
+    pub(super) width: Option<u16>,
 }
 
 type Input = Box<dyn BufRead + Send>;
@@ -48,6 +54,7 @@ impl Streams {
                 input: io::stdin().is_terminal(),
                 output: io::stdout().is_terminal(),
                 errors: io::stderr().is_terminal(),
+                width: console::Term::stdout().size_checked().map(|(_, columns)| columns),
             },
         }
     }
@@ -160,12 +167,26 @@ impl Context {
             return ProgressBar::hidden();
         }
         let bar = if steps > 1 { ProgressBar::new(steps as u64) } else { ProgressBar::new_spinner() };
-        let template = if steps > 1 { "{spinner} {bar:30} {pos}/{len} {msg}" } else { "{spinner} {msg}" };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
+        set_template(&bar, if steps > 1 { "{spinner} {bar:30} {pos}/{len} {msg}" } else { "{spinner} {msg}" });
         bar.set_message(text::plain(doing));
         bar.enable_steady_tick(Duration::from_millis(100));
         bar
+    }
+}
+
+/// Shows how far something is: a spinner with a total becomes a bar.
+pub(super) fn measure(bar: &ProgressBar, progress: &Progress) {
+    if let Some(part) = progress.part() {
+        set_template(bar, "{spinner} {bar:30} {msg}");
+        bar.set_length(u64::from(STEPS));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1000")]
+        bar.set_position((part * f64::from(STEPS)) as u64);
+    }
+    bar.set_message(text::plain(&progress.to_string()));
+}
+
+fn set_template(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
     }
 }

@@ -7,6 +7,7 @@ use reqwest::multipart::{Form, Part};
 use serde_json::{Map, Value, json};
 
 use super::context::Context;
+use super::contract;
 use super::error::CliError;
 use super::hook_arg::hook_path;
 use super::params::{self, Pair};
@@ -109,10 +110,13 @@ impl Deploy {
         meta
     }
 
-    /// Prints the URL, and on standard error what the user should know besides.
+    /// Prints the URL, and on standard error what the user should know besides: its parameters, and what is odd about it.
     fn tell(&self, ctx: &Context, answer: &Value) -> Result<(), CliError> {
         let hook: Hook = wire::read(answer)?;
         ctx.note(&format!("deployed {} as version {}", hook.path, hook.histo));
+        if let Some(table) = hook.contract.as_ref().and_then(contract::table) {
+            ctx.note(table.render(ctx.terminals.errors).trim_end_matches('\n'));
+        }
         for warning in &hook.warnings {
             ctx.note(&format!("warning: {warning}"));
         }
@@ -176,6 +180,8 @@ mod tests {
     async fn accepting(server: &TestServer, expected: u64) {
         let mut made = hook("1", "sales.ipynb", "bob");
         made["warnings"] = json!(["pandas is missing there"]);
+        made["contract"] =
+            json!({"type": "object", "required": [], "properties": {"n": {"type": "integer", "default": 5}}});
         let answer = ResponseTemplate::new(201).set_body_json(made);
         server.mock("POST", "/v1/hooks").respond_with(answer).expect(expected).mount(&server.http).await;
     }
@@ -206,7 +212,12 @@ mod tests {
             ])
             .await;
         assert_eq!((ran.code, ran.out.as_str()), (0, "http://hooks.test/hooks/t-bob\n"), "{}", ran.err);
-        assert!(ran.err.contains("version 20260102030405678901\nwarning: pandas is missing there\n"), "{}", ran.err);
+        assert!(
+            ran.err.contains("version 20260102030405678901\nPARAMETER\tTYPE\tDEFAULT\tDESCRIPTION\nn\tinteger\t5\t\n"),
+            "{}",
+            ran.err
+        );
+        assert!(ran.err.ends_with("\nwarning: pandas is missing there\n"), "{}", ran.err);
         let body = &sent(&server).await[0];
         let path = notebook.trim_start_matches('/');
         let meta = format!(r#"{{"path":"{path}","params":{{"inline":true,"notif_down":["a@b.c","d@e.f"]}}}}"#);

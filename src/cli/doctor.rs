@@ -126,7 +126,7 @@ fn kernel_python(settings: &Settings) -> PathBuf {
 
 async fn environment(python: &Path) -> Vec<Finding> {
     let inspection =
-        match Inspector::default().inspect(python, Code { cells: &["import nbconvert"], beside: &[] }).await {
+        match Inspector::default().inspect(python, Code { cells: &["import nbconvert"], ..Code::default() }).await {
             Ok(inspection) => inspection,
             Err(error) => return vec![finding("python", State::Bad, error.to_string())],
         };

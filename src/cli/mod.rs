@@ -6,11 +6,13 @@
 
 mod api;
 mod context;
+mod contract;
 mod credentials;
 mod download;
 mod error;
 mod hook_arg;
 mod params;
+mod polling;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -18,6 +20,7 @@ mod text;
 mod wire;
 
 mod call;
+mod cancel;
 mod clear;
 mod clear_output;
 mod delete;
@@ -27,16 +30,20 @@ mod doctor;
 mod find;
 mod get;
 mod get_output;
+mod inspect;
 mod list;
 mod login;
 mod logs;
 mod outputs;
 mod promote;
+mod prune;
+mod rerun;
 mod runs;
 mod serve;
 mod set;
 mod show;
 mod show_run;
+mod task;
 mod token;
 mod user;
 mod versions;
@@ -65,6 +72,7 @@ enum Command {
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
     Login(login::Login),
+    Inspect(inspect::Inspect),
     Deploy(deploy::Deploy),
     List(list::List),
     Show(show::Show),
@@ -79,9 +87,13 @@ enum Command {
     GetOutput(get_output::GetOutput),
     ClearOutput(clear_output::ClearOutput),
     Delete(delete::Delete),
+    Prune(prune::Prune),
     Runs(runs::Runs),
     ShowRun(show_run::ShowRun),
     Logs(logs::Logs),
+    Task(task::Task),
+    Cancel(cancel::Cancel),
+    Rerun(rerun::Rerun),
     Token(token::TokenCommand),
     User(user::UserCommand),
 }
@@ -94,6 +106,7 @@ impl Command {
             Self::Demo(_) => "show the demo",
             Self::Doctor(_) => "find all that runs need",
             Self::Login(_) => "log in",
+            Self::Inspect(_) => "inspect the notebook",
             Self::Deploy(_) => "deploy",
             Self::List(_) => "list the hooks",
             Self::Show(_) => "show the hook",
@@ -108,9 +121,13 @@ impl Command {
             Self::GetOutput(_) => "get the output",
             Self::ClearOutput(_) => "clear the outputs",
             Self::Delete(_) => "delete the hook",
+            Self::Prune(_) => "prune",
             Self::Runs(_) => "list the runs",
             Self::ShowRun(_) => "show the run",
             Self::Logs(_) => "show what the run printed",
+            Self::Task(_) => "show the task",
+            Self::Cancel(_) => "cancel the run",
+            Self::Rerun(_) => "run it again",
             Self::Token(token) => token.purpose(),
             Self::User(user) => user.purpose(),
         }
@@ -122,6 +139,7 @@ impl Command {
             Self::Demo(command) => command.run(ctx).await,
             Self::Doctor(command) => command.run(ctx).await,
             Self::Login(command) => command.run(ctx).await,
+            Self::Inspect(command) => command.run(ctx).await,
             Self::Deploy(command) => command.run(ctx).await,
             Self::List(command) => command.run(ctx).await,
             Self::Show(command) => command.run(ctx).await,
@@ -136,9 +154,13 @@ impl Command {
             Self::GetOutput(command) => command.run(ctx).await,
             Self::ClearOutput(command) => command.run(ctx).await,
             Self::Delete(command) => command.run(ctx).await,
+            Self::Prune(command) => command.run(ctx).await,
             Self::Runs(command) => command.run(ctx).await,
             Self::ShowRun(command) => command.run(ctx).await,
             Self::Logs(command) => command.run(ctx).await,
+            Self::Task(command) => command.run(ctx).await,
+            Self::Cancel(command) => command.run(ctx).await,
+            Self::Rerun(command) => command.run(ctx).await,
             Self::Token(command) => command.run(ctx).await,
             Self::User(command) => command.run(ctx).await,
         }

@@ -15,6 +15,9 @@ use super::text;
 use super::wire::{self, Hook, Run};
 use crate::model::RunState;
 
+/// From how many columns of a terminal on there is room for what is seldom asked for.
+const WIDE: u16 = 140;
+
 /// List runs, newest first
 #[derive(Debug, Args)]
 pub(super) struct Runs {
@@ -101,17 +104,27 @@ async fn paths(api: &Api) -> Result<HashMap<String, String>, CliError> {
 }
 
 fn table(ctx: &Context, runs: &[Run], paths: &HashMap<String, String>) -> Result<(), CliError> {
-    let mut table = Table::new(&["RUN", "STATE", "HOOK", "CREATED", "TOOK", "CELLS", "ERROR"]);
+    // What scripts read has always the same columns.
+    let wide = ctx.terminals.output && ctx.terminals.width.is_some_and(|columns| columns >= WIDE);
+    let mut header = vec!["RUN", "STATE", "HOOK", "CREATED", "TOOK", "CELLS"];
+    header.extend(wide.then_some(["MODE", "ATTEMPTS"]).iter().flatten());
+    header.push("ERROR");
+    let mut table = Table::new(&header);
     for run in runs {
-        table.row(vec![
+        let mut row = vec![
             run.id.clone(),
             run.state.clone(),
             paths.get(&run.hook).unwrap_or(&run.hook).clone(),
             text::time(&run.created_at),
             run.duration_ms.map(text::duration).unwrap_or_default(),
             format!("{}/{}", run.cells_done, run.cells_total),
-            run.error.as_ref().map(wire::RunError::summary).unwrap_or_default(),
-        ]);
+        ];
+        if wide {
+            row.push(run.mode.clone().unwrap_or_default());
+            row.push(run.attempts.map(|attempts| attempts.to_string()).unwrap_or_default());
+        }
+        row.push(run.error.as_ref().map(wire::RunError::summary).unwrap_or_default());
+        table.row(row);
     }
     ctx.table(&table)
 }
@@ -121,6 +134,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cli::context::Terminals;
     use crate::cli::testing::{HOOK, TestServer, hook};
 
     fn run(id: &str, hook: &str, error: &Value) -> Value {
@@ -149,6 +163,30 @@ mod tests {
         );
         let ran = server.run(&["runs", "--json"]).await;
         assert_eq!(serde_json::from_str::<Value>(&ran.out).unwrap(), json!(runs));
+    }
+
+    #[tokio::test]
+    async fn a_wide_terminal_shows_more() {
+        let server = TestServer::start().await;
+        let mut retried = run("r1", HOOK, &Value::Null);
+        retried["mode"] = json!("async");
+        retried["attempts"] = json!(3);
+        server.list("/v1/runs", &[], &[retried, run("r0", HOOK, &Value::Null)]).await;
+        server.list("/v1/hooks", &[], &[hook(HOOK, "a.ipynb", "bob")]).await;
+        let words = async |width| {
+            let terminals = Terminals { output: true, width, ..Terminals::default() };
+            let ran = server.run_as(&["runs"], "", terminals).await;
+            let lines: Vec<Vec<String>> =
+                ran.out.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect();
+            lines
+        };
+        let shown = words(Some(WIDE)).await;
+        assert_eq!(shown[0][6..], ["MODE", "ATTEMPTS", "ERROR"], "{shown:?}");
+        assert_eq!(shown[1][7..], ["3/4", "async", "3"], "{shown:?}");
+        assert_eq!(shown[2][7..], ["3/4"], "a server of before does not tell: {shown:?}");
+        for width in [None, Some(WIDE - 1)] {
+            assert_eq!(words(width).await[1][7..], ["3/4"]);
+        }
     }
 
     #[tokio::test]

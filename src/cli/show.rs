@@ -1,9 +1,10 @@
-//! `nbhook show`: one hook with its parameters.
+//! `nbhook show`: one hook, how it behaves, and the parameters of its notebook.
 
 use clap::Args;
 use serde_json::Value;
 
 use super::context::Context;
+use super::contract;
 use super::error::CliError;
 use super::hook_arg::HookArg;
 use super::text;
@@ -33,6 +34,7 @@ pub(super) fn print(ctx: &Context, value: &Value) -> Result<(), CliError> {
     let hook: Hook = wire::read(value)?;
     let (created, updated) = (text::time(&hook.created_at), text::time(&hook.updated_at));
     let warm = hook.warm.as_ref().map(ToString::to_string);
+    let kept = hook.kept.as_ref().map(ToString::to_string);
     let mut fields = vec![
         ("path", hook.path.as_str()),
         ("id", &hook.id),
@@ -44,6 +46,7 @@ pub(super) fn print(ctx: &Context, value: &Value) -> Result<(), CliError> {
     ];
     fields.extend(hook.python.as_deref().map(|python| ("python", python)));
     fields.extend(warm.as_deref().map(|warm| ("warm", warm)));
+    fields.extend(kept.as_deref().map(|kept| ("kept", kept)));
     fields.extend(hook.warnings.iter().map(|warning| ("warning", warning.as_str())));
     for (name, value) in fields {
         ctx.line(&format!("{name:<10} {value}"))?;
@@ -51,22 +54,34 @@ pub(super) fn print(ctx: &Context, value: &Value) -> Result<(), CliError> {
     for (name, value) in &hook.params {
         ctx.line(&format!("{:<10} {name}={value}", "param"))?;
     }
-    Ok(())
+    match hook.contract.as_ref().and_then(contract::table) {
+        Some(table) => ctx.line("").and_then(|()| ctx.table(&table)),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use crate::cli::testing::{HOOK, TestServer, hook};
 
     #[tokio::test]
     async fn a_hook_is_shown_with_its_parameters() {
         let server = TestServer::start().await;
-        server.json("GET", &format!("/v1/hooks/{HOOK}"), 200, hook(HOOK, "a.ipynb", "bob")).await;
+        let mut shown = hook(HOOK, "a.ipynb", "bob");
+        shown["contract"] = json!({"properties": {"when": {"type": "string", "format": "date"}}, "required": ["when"]});
+        server.json("GET", &format!("/v1/hooks/{HOOK}"), 200, shown.clone()).await;
         let ran = server.run(&["show", HOOK]).await;
-        for line in ["path       a.ipynb", "url        http://hooks.test/hooks/t-bob", "param      inline=true"] {
+        for line in [
+            "path       a.ipynb",
+            "url        http://hooks.test/hooks/t-bob",
+            "param      inline=true",
+            "when\tdate (YYYY-MM-DD)\t(required)\t",
+        ] {
             assert!(ran.out.lines().any(|shown| shown == line), "{}{}", ran.out, ran.err);
         }
         let ran = server.run(&["show", HOOK, "--json"]).await;
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&ran.out).unwrap(), hook(HOOK, "a.ipynb", "bob"));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&ran.out).unwrap(), shown);
     }
 }

@@ -39,6 +39,8 @@ fn print(ctx: &Context, run: Run) -> Result<(), CliError> {
         ("finished", time(run.finished_at)),
         ("took", run.duration_ms.map(text::duration).unwrap_or_default()),
         ("cells", format!("{} of {}", run.cells_done, run.cells_total)),
+        ("mode", run.mode.unwrap_or_default()),
+        ("attempts", run.attempts.map(|attempts| attempts.to_string()).unwrap_or_default()),
     ];
     for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
         ctx.line(&format!("{name:<10} {value}"))?;

@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::error::CliError;
+use super::text;
+use crate::model::Contract;
 
 /// Reads one object of the API.
 ///
@@ -37,6 +39,80 @@ impl HookUrl {
 impl fmt::Debug for HookUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HookUrl(***)")
+    }
+}
+
+/// Where a run is watched. Whoever knows it may see what the run answers, so it is printed only where it was asked for.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub(super) struct TaskHref(String);
+
+impl TaskHref {
+    pub(super) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TaskHref {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TaskHref(***)")
+    }
+}
+
+/// A run that nobody waits for.
+#[derive(Debug, Deserialize)]
+pub(super) struct Task {
+    #[serde(rename = "UUID")]
+    pub(super) id: String,
+    pub(super) state: String,
+    #[serde(default)]
+    pub(super) progress: Option<Progress>,
+    /// When to ask again, in seconds.
+    #[serde(default, rename = "retryAfter")]
+    pub(super) retry_after: Option<u64>,
+    #[serde(rename = "_links")]
+    links: Links,
+}
+
+#[derive(Debug, Deserialize)]
+struct Links {
+    #[serde(rename = "self")]
+    this: Link,
+}
+
+#[derive(Debug, Deserialize)]
+struct Link {
+    href: TaskHref,
+}
+
+impl Task {
+    pub(super) fn href(&self) -> &TaskHref {
+        &self.links.this.href
+    }
+}
+
+/// How far a run says it is.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(super) struct Progress {
+    done: f64,
+    #[serde(default)]
+    total: Option<f64>,
+    #[serde(default)]
+    message: Option<String>,
+}
+
+impl Progress {
+    /// The part that is done, from 0 to 1; none when the whole is not known.
+    pub(super) fn part(&self) -> Option<f64> {
+        self.total.filter(|total| *total > 0.0).map(|total| (self.done / total).clamp(0.0, 1.0))
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.done)?;
+        self.total.iter().try_for_each(|total| write!(f, "/{total}"))?;
+        self.message.iter().try_for_each(|message| write!(f, " {message}"))
     }
 }
 
@@ -81,7 +157,11 @@ pub(super) struct Hook {
     #[serde(default)]
     pub(super) warm: Option<Warm>,
     #[serde(default)]
+    pub(super) kept: Option<Kept>,
+    #[serde(default)]
     pub(super) warnings: Vec<String>,
+    #[serde(default)]
+    pub(super) contract: Option<Contract>,
     pub(super) created_at: String,
     pub(super) updated_at: String,
 }
@@ -120,6 +200,12 @@ pub(super) struct Run {
     pub(super) duration_ms: Option<u64>,
     pub(super) cells_total: u64,
     pub(super) cells_done: u64,
+    /// Whether its caller waits for it.
+    #[serde(default)]
+    pub(super) mode: Option<String>,
+    /// How often it was tried.
+    #[serde(default)]
+    pub(super) attempts: Option<u64>,
     pub(super) error: Option<RunError>,
     #[serde(default)]
     pub(super) warnings: Vec<String>,
@@ -196,6 +282,52 @@ pub(super) struct Removed {
     pub(super) removed: Vec<String>,
 }
 
+/// How much was removed, or would be.
+#[derive(Debug, Deserialize)]
+pub(super) struct Tally {
+    pub(super) versions: u64,
+    pub(super) runs: u64,
+    pub(super) outputs: u64,
+    pub(super) bytes: u64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct PrunedHook {
+    pub(super) path: String,
+    pub(super) owner: String,
+    #[serde(flatten)]
+    pub(super) tally: Tally,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Pruned {
+    pub(super) dry_run: bool,
+    pub(super) hooks: Vec<PrunedHook>,
+    pub(super) total: Tally,
+    #[serde(default)]
+    pub(super) answers: u64,
+    #[serde(default)]
+    pub(super) idempotency_keys: u64,
+    #[serde(default)]
+    pub(super) leftovers: u64,
+}
+
+/// How much there is of a hook.
+#[derive(Debug, Deserialize)]
+pub(super) struct Kept {
+    versions: u64,
+    runs: u64,
+    outputs: u64,
+    bytes: u64,
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { versions, runs, outputs, bytes } = self;
+        write!(f, "versions: {versions}, runs: {runs}, outputs: {outputs}, {}", text::size(*bytes))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,10 +350,23 @@ mod tests {
     }
 
     #[test]
+    fn progress_in_one_line_and_as_a_part() {
+        let progress = |value: Value| {
+            let progress: Progress = read(&value).unwrap();
+            (progress.to_string(), progress.part())
+        };
+        assert_eq!(progress(json!({"done": 3, "total": 4, "message": "on it"})), ("3/4 on it".to_owned(), Some(0.75)));
+        assert_eq!(progress(json!({"done": 0.5})), ("0.5".to_owned(), None));
+        assert_eq!(progress(json!({"done": 9, "total": 4, "message": null})).1, Some(1.0));
+        assert_eq!(progress(json!({"done": 0, "total": 0})).1, None);
+    }
+
+    #[test]
     fn debug_shows_no_secret() {
         let token = json!({"id": "1", "name": "ci", "user": "bob", "token": "nbh_secret", "created_at": ""});
         let url: HookUrl = read(&json!("http://x/hooks/secret")).unwrap();
-        let shown = format!("{:?} {url:?}", read::<NewToken>(&token).unwrap());
+        let task = json!({"UUID": "1", "state": "queued", "_links": {"self": {"href": "/v1/tasks/1?key=secret"}}});
+        let shown = format!("{:?} {url:?} {:?}", read::<NewToken>(&token).unwrap(), read::<Task>(&task).unwrap());
         assert!(!shown.contains("secret"), "{shown}");
     }
 }

@@ -33,6 +33,18 @@ pub(super) fn query(request: &HttpRequest) -> Vec<(String, String)> {
     serde_urlencoded::from_str(request.query_string()).unwrap_or_default()
 }
 
+/// A field of the query that says yes or no.
+pub(super) fn flag(request: &HttpRequest, name: &str, otherwise: bool) -> Result<bool, Invalid> {
+    match query(request).into_iter().find(|(key, _)| key == name) {
+        None => Ok(otherwise),
+        Some((_, value)) => match value.as_str() {
+            "true" | "1" => Ok(true),
+            "false" | "0" => Ok(false),
+            _ => Err(Invalid::new(name, "must be true or false")),
+        },
+    }
+}
+
 /// The body's media type without parameters, lowercase; empty if none is given.
 pub(super) fn media_type(request: &HttpRequest) -> String {
     content_type(request).split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
@@ -163,8 +175,8 @@ async fn form(request: &HttpRequest, payload: web::Payload, service: &Service) -
     while let Some(mut field) = next_field(&mut form, fields.len() + files.len(), service).await? {
         let (name, filename) = names(&field);
         if let Some(filename) = filename {
-            let upload = Upload { field: name, name: bare(&filename)?, file: service.upload().await? };
-            let mut file = tokio::fs::File::from_std(upload.file.reopen().map_err(Error::from)?);
+            let upload = Upload::new(name, bare(&filename)?, service.upload().await?);
+            let mut file = tokio::fs::File::from_std(upload.open().map_err(Error::from)?);
             while let Some(chunk) = next_chunk(&mut field, service).await? {
                 file.write_all(&chunk).await.map_err(Error::from)?;
             }

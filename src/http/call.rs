@@ -1,12 +1,16 @@
 //! `/hooks/{token}`: calling a notebook.
 
-use actix_web::http::header::ACCEPT;
+use actix_web::http::Method;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::error::ApiError;
-use super::{auth, body, reply};
-use crate::model::{Histo, HookToken};
-use crate::service::{Accept, Call, Service};
+use super::{auth, body, prefer, reply, tasks};
+use crate::model::{Histo, HookToken, Invalid};
+use crate::service::{Call, CallWish, Called, Service};
+
+/// Longest `Idempotency-Key`, in characters.
+const LONGEST_KEY: usize = 255;
 
 /// Runs the live version.
 pub(super) async fn live(
@@ -40,16 +44,46 @@ async fn run(
     let token: HookToken = token.parse().map_err(|_| ApiError::not_found("hook"))?;
     // Before the body is read: who is turned away need not send it.
     let target = service.target(&token, histo.as_ref()).await?;
+    let prefer = prefer::of(&header(request, "prefer"))?;
+    let key = idempotency_key(request)?;
     let call = Call {
         method: request.method().to_string(),
         query: body::query(request),
         headers: headers(request),
         body: body::of_call(request, payload, &service).await?,
-        accept: Accept::parse(&header(request, ACCEPT.as_str())),
-        caller: auth::caller(request).await?,
     };
-    let answer = service.into_inner().call(target, call).await?;
-    Ok(reply::write(request, answer))
+    let wish = CallWish { prefer, key, caller: auth::caller(request).await? };
+    let mut response = match service.into_inner().call(target, call, wish).await? {
+        Called::Answered(answer) => reply::write(request, answer),
+        Called::Accepted(task) => tasks::accepted(&task),
+    };
+    if let Some(applied) = prefer::applied(prefer, response.status()) {
+        response.headers_mut().insert(HeaderName::from_static("preference-applied"), applied);
+    }
+    Ok(response)
+}
+
+/// The `Idempotency-Key` of a POST: 1 to 255 visible characters, in quotes or not
+/// (draft-ietf-httpapi-idempotency-key-header, section 2.1, wants them; most senders leave them out).
+fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Invalid> {
+    let values: Vec<&HeaderValue> = request.headers().get_all("idempotency-key").collect();
+    let [value] = values[..] else {
+        return if values.is_empty() || request.method() != Method::POST {
+            Ok(None)
+        } else {
+            Err(Invalid::new("Idempotency-Key", "must be there once"))
+        };
+    };
+    if request.method() != Method::POST {
+        return Ok(None); // the other methods say by themselves whether they may be repeated
+    }
+    let text = value.to_str().unwrap_or_default().trim();
+    let key = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    if (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
+        Ok(Some(key.to_owned()))
+    } else {
+        Err(Invalid::new("Idempotency-Key", format!("must be 1 to {LONGEST_KEY} visible ASCII characters")))
+    }
 }
 
 /// The values of a header, joined as RFC 9110, section 5.3 allows.

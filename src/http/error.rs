@@ -7,8 +7,11 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Map, Value, json};
 
-use crate::model::{ErrorKind, Invalid, RunError, RunId};
+use crate::model::{ErrorKind, Invalid, InvalidParameter, Run, RunError, RunId};
 use crate::service::Error;
+
+/// RFC 9457.
+pub(super) const PROBLEM: &str = "application/problem+json";
 
 /// Why a request was not carried out.
 #[derive(Debug)]
@@ -50,7 +53,7 @@ impl Problem {
             members.extend(self.more.clone());
         }
         let mut response = HttpResponse::build(self.status);
-        response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
+        response.insert_header((header::CONTENT_TYPE, PROBLEM));
         if let Some(seconds) = self.retry_after {
             response.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
@@ -69,6 +72,12 @@ impl ApiError {
     pub(super) fn method_not_allowed(method: &Method) -> Self {
         let detail = format!("{method} is not a method of this resource");
         Self(Box::new(Problem::new("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, detail)))
+    }
+
+    /// RFC 9110, section 15.5.7.
+    pub(super) fn not_acceptable(offered: &str) -> Self {
+        let detail = format!("this resource is there as {offered} only");
+        Self(Box::new(Problem::new("not-acceptable", StatusCode::NOT_ACCEPTABLE, detail)))
     }
 
     pub(super) fn too_large(limit: usize) -> Self {
@@ -97,8 +106,18 @@ impl From<Error> for ApiError {
                     .with("field", field.as_str())
                     .with("errors", json!([{"name": field, "message": message}]))
             }
+            Error::Parameters(errors) => {
+                let problem = Problem::new("parameters-invalid", StatusCode::UNPROCESSABLE_ENTITY, told);
+                let field = errors.first().map(|first| first.name.clone());
+                problem.with("field", field).with("errors", errors.iter().map(entry).collect::<Value>())
+            }
             Error::NotFound(_) => Problem::new("not-found", StatusCode::NOT_FOUND, told),
             Error::Conflict(_) => Problem::new("conflict", StatusCode::CONFLICT, told),
+            Error::NotFinished => Problem::new("not-finished", StatusCode::CONFLICT, told),
+            Error::KeyReused => Problem::new("idempotency-key-reused", StatusCode::UNPROCESSABLE_ENTITY, told),
+            Error::KeyInProgress { retry_after } => {
+                Problem::new("idempotency-in-progress", StatusCode::CONFLICT, told).retry_after(retry_after)
+            }
             Error::Forbidden(_) => Problem::new("forbidden", StatusCode::FORBIDDEN, told),
             Error::Unauthorized => Problem::new("unauthorized", StatusCode::UNAUTHORIZED, told),
             Error::QueueFull { retry_after } => {
@@ -106,6 +125,10 @@ impl From<Error> for ApiError {
             }
             Error::Draining { retry_after } => {
                 Problem::new("shutting-down", StatusCode::SERVICE_UNAVAILABLE, told).retry_after(retry_after)
+            }
+            Error::NoRoom(cause) => {
+                tracing::error!(%cause, "the disk is full");
+                Problem::new("insufficient-storage", StatusCode::INSUFFICIENT_STORAGE, told)
             }
             Error::Internal(cause) => {
                 tracing::error!(%cause, "internal error");
@@ -119,13 +142,30 @@ impl From<Error> for ApiError {
     }
 }
 
-/// The problem of a run that failed. The traceback is told only if it is still there: it is the owner's alone.
-pub(super) fn of_run(run: RunId, error: &RunError) -> Problem {
-    let status = match error.kind {
+/// One of the parameters that are not valid.
+fn entry(error: &InvalidParameter) -> Value {
+    json!({
+        "in": error.place.as_str(),
+        "name": error.name,
+        "message": error.message,
+        "expected": error.expected,
+        "got": error.got,
+    })
+}
+
+/// What the caller of a run that failed is answered with.
+pub(super) fn status_of(kind: ErrorKind) -> StatusCode {
+    match kind {
         ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
         ErrorKind::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Cancelled => StatusCode::CONFLICT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
-    };
+    }
+}
+
+/// The problem of a run that failed. The traceback is told only if it is still there: it is the owner's alone.
+pub(super) fn of_run(run: RunId, error: &RunError) -> Problem {
+    let status = status_of(error.kind);
     let mut problem = Problem::new(error.kind.as_str(), status, error.detail.as_str()).with("run", run.to_string());
     for (name, value) in [
         ("cell", error.cell.map(Value::from)),
@@ -138,6 +178,16 @@ pub(super) fn of_run(run: RunId, error: &RunError) -> Problem {
         }
     }
     problem
+}
+
+/// A task that did not succeed, as those see it who poll it: the question was answered, so the status is 200.
+pub(super) fn of_task(run: &Run, error: &RunError) -> HttpResponse {
+    let mut told = error.clone();
+    told.traceback.clear();
+    let mut response = of_run(run.id, &told).with("state", run.state.as_str()).response();
+    *response.status_mut() = StatusCode::OK;
+    response.headers_mut().remove(header::RETRY_AFTER);
+    response
 }
 
 /// The problem that a notebook answered by itself.
@@ -159,5 +209,21 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         self.0.response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_insufficient_storage_and_its_cause_is_not_told() {
+        let full = std::io::Error::from_raw_os_error(libc::ENOSPC);
+        let error = ApiError::from(Error::from(full));
+        assert_eq!(error.error_response().status(), 507);
+        assert_eq!(error.0.kind, "insufficient-storage");
+        assert!(error.to_string().contains("nbhook prune") && !error.to_string().contains("os error"), "{error}");
+        let other = ApiError::from(Error::from(std::io::Error::from_raw_os_error(libc::EIO)));
+        assert_eq!(other.error_response().status(), 500);
     }
 }

@@ -11,7 +11,7 @@ use super::auth::Authenticated;
 use super::body::{self, Part};
 use super::error::ApiError;
 use super::list::ListQuery;
-use crate::model::{Hook, HookId, HookParams, HookParamsPatch, HookPath, Invalid, Owner, RelativePath};
+use crate::model::{Caller, Hook, HookId, HookParams, HookParamsPatch, HookPath, Invalid, Owner, RelativePath};
 use crate::service::{Deploy, Service};
 
 /// A hook as its owner sees it. The URL holds the token; it stands nowhere else.
@@ -42,9 +42,10 @@ impl<'a> HookView<'a> {
     }
 }
 
-/// A hook by itself: also which modules its kernels have imported before their run.
-async fn with_warmth(hook: &Hook, service: &Service) -> Result<Value, ApiError> {
+/// A hook by itself: also what its live version takes, and which modules its kernels have imported before their run.
+async fn whole(caller: &Caller, hook: &Hook, service: &Service) -> Result<Value, ApiError> {
     let mut view = serde_json::to_value(HookView::new(hook, service)).unwrap_or_default();
+    view["contract"] = json!(service.contract(caller, hook).await?);
     view["warm"] = json!(service.warmth(hook).await?);
     Ok(view)
 }
@@ -77,9 +78,10 @@ pub(super) async fn deploy(
     };
     let service = service.into_inner();
     let done = service.deploy(&caller, deploy).await?;
-    let mut view = with_warmth(&done.hook, &service).await?;
+    let mut view = whole(&caller, &done.hook, &service).await?;
     view["python"] = json!(done.python);
     view["warnings"] = json!(done.warnings);
+    view["breaking"] = json!(done.breaking);
     let mut response = if done.is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     response.insert_header((LOCATION, format!("/v1/hooks/{}", done.hook.id)));
     Ok(response.json(view))
@@ -139,7 +141,15 @@ pub(super) async fn show(
     id: Id<HookId>,
 ) -> Result<HttpResponse, ApiError> {
     let hook = service.hook(&caller, id.0).await?;
-    Ok(HttpResponse::Ok().json(with_warmth(&hook, &service).await?))
+    let mut view = whole(&caller, &hook, &service).await?;
+    let kept = service.kept(&hook).await?;
+    view["kept"] = json!({
+        "versions": kept.versions,
+        "runs": kept.runs,
+        "outputs": kept.outputs,
+        "bytes": kept.version_bytes + kept.output_bytes,
+    });
+    Ok(HttpResponse::Ok().json(view))
 }
 
 /// A PATCH: what is absent stays.
@@ -158,7 +168,7 @@ pub(super) async fn change(
 ) -> Result<HttpResponse, ApiError> {
     let change: Change = body::json(payload, &service).await?;
     let hook = service.set_params(&caller, id.0, HookParamsPatch::parse(change.params)?).await?;
-    Ok(HttpResponse::Ok().json(with_warmth(&hook, &service).await?))
+    Ok(HttpResponse::Ok().json(whole(&caller, &hook, &service).await?))
 }
 
 pub(super) async fn delete(
@@ -167,14 +177,7 @@ pub(super) async fn delete(
     id: Id<HookId>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let all = match body::query(&request).into_iter().find(|(name, _)| name == "all") {
-        None => true,
-        Some((_, value)) => match value.as_str() {
-            "true" | "1" => true,
-            "false" | "0" => false,
-            _ => return Err(Invalid::new("all", "must be true or false").into()),
-        },
-    };
+    let all = body::flag(&request, "all", true)?;
     service.into_inner().delete_hook(&caller, id.0, all).await?;
     Ok(HttpResponse::Ok().json(json!({"success": true})))
 }

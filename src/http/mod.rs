@@ -5,14 +5,19 @@
 mod auth;
 mod body;
 mod call;
+mod documents;
 mod error;
+mod events;
 mod hooks;
 mod list;
 mod operations;
 mod outputs;
+mod prefer;
+mod prune;
 mod reply;
 mod runs;
 mod server;
+mod tasks;
 mod users;
 mod versions;
 
@@ -46,6 +51,11 @@ fn routes(config: &mut web::ServiceConfig) {
                 .route(web::patch().to(call::pinned))
                 .route(web::delete().to(call::pinned)),
         )
+        .service(on("/hooks/{token}/openapi.json").route(web::get().to(documents::of_hook)))
+        .service(on("/hooks/{token}/docs").route(web::get().to(documents::page_of_hook)))
+        .service(on("/openapi.json").route(web::get().to(documents::of_api)))
+        .service(on("/docs").route(web::get().to(documents::page_of_api)))
+        .service(on("/docs/assets/{name}").route(web::get().to(documents::asset)))
         .service(on("/healthz").route(web::get().to(operations::health)).route(web::head().to(operations::health)))
         .service(on("/readyz").route(web::get().to(operations::ready)).route(web::head().to(operations::ready)))
         .service(on("/metrics").route(web::get().to(operations::metrics)))
@@ -82,6 +92,14 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(on("/v1/runs").route(web::get().to(runs::list)))
         .service(on("/v1/runs/{id}").route(web::get().to(runs::show)))
         .service(on("/v1/runs/{id}/output").route(web::get().to(runs::output)))
+        .service(on("/v1/runs/{id}/cancel").route(web::post().to(runs::cancel)))
+        .service(on("/v1/runs/{id}/rerun").route(web::post().to(runs::rerun)))
+        .service(on("/v1/tasks").route(web::get().to(tasks::list)))
+        // with an API token, or by the caller of an asynchronous run
+        .service(on("/v1/tasks/{id}").route(web::get().to(tasks::one)))
+        .service(on("/v1/runs/{id}/result").route(web::get().to(tasks::result)))
+        .service(on("/v1/runs/{id}/events").route(web::get().to(events::of_run)))
+        .service(on("/v1/prune").route(web::post().to(prune::prune)))
         .service(on("/v1/users").route(web::get().to(users::list)).route(web::post().to(users::create)))
         .service(on("/v1/users/me").route(web::get().to(users::me)))
         .service(on("/v1/tokens").route(web::get().to(users::tokens)).route(web::post().to(users::issue)))

@@ -44,6 +44,9 @@ pub(super) fn write(request: &HttpRequest, reply: Reply) -> HttpResponse {
         }
     };
     protect(response.headers_mut());
+    if reply.replayed {
+        response.headers_mut().insert(HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
+    }
     if let Ok(run) = HeaderValue::from_str(&run.to_string()) {
         response.headers_mut().insert(HeaderName::from_static("x-nbhook-run"), run);
     }

@@ -2,12 +2,14 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use super::auth::Authenticated;
-use super::error::ApiError;
+use super::error::{self, ApiError};
 use super::hooks::{Id, notebook_response};
 use super::list::ListQuery;
-use crate::model::{HookId, RunId, RunState};
+use super::tasks;
+use crate::model::{HookId, Run, RunId, RunState};
 use crate::service::{RunQuery, Service};
 
 pub(super) async fn list(
@@ -16,14 +18,30 @@ pub(super) async fn list(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let mut list = ListQuery::of(&request)?;
-    let states = format!("must be one of {}", RunState::ALL.map(RunState::as_str).join(", "));
     let query = RunQuery {
         hook: list.filter::<HookId>("hook", "must be the id of a hook")?,
-        state: list.filter::<RunState>("state", &states)?,
+        state: list.filter::<RunState>("state", &states())?,
         since: list.filter::<DateTime<Utc>>("since", "must be a time as RFC 3339 has it, e.g. 2026-01-31T08:00:00Z")?,
     };
     let runs = service.runs(&caller, query, list.page).await?;
-    Ok(list.answer("id", &runs))
+    Ok(list.answer("id", &runs.iter().map(|run| view(run, &service)).collect::<Vec<_>>()))
+}
+
+/// What a state may be.
+pub(super) fn states() -> String {
+    format!("must be one of {}", RunState::ALL.map(RunState::as_str).join(", "))
+}
+
+/// A run, with how far it says it has come.
+fn view(run: &Run, service: &Service) -> Value {
+    let mut view = serde_json::to_value(run).unwrap_or_default();
+    // What a failure is answered with is decided here, and so not on record.
+    if let (Some(error), None) = (&run.error, run.status) {
+        view["status"] = error::status_of(error.kind).as_u16().into();
+        view["media_type"] = error::PROBLEM.into();
+    }
+    view["progress"] = serde_json::to_value(service.progress(run.id)).unwrap_or_default();
+    view
 }
 
 pub(super) async fn show(
@@ -31,7 +49,23 @@ pub(super) async fn show(
     service: web::Data<Service>,
     id: Id<RunId>,
 ) -> Result<HttpResponse, ApiError> {
-    Ok(HttpResponse::Ok().json(service.run_record(&caller, id.0).await?))
+    Ok(HttpResponse::Ok().json(view(&service.run_record(&caller, id.0).await?, &service)))
+}
+
+pub(super) async fn cancel(
+    Authenticated(caller): Authenticated,
+    service: web::Data<Service>,
+    id: Id<RunId>,
+) -> Result<HttpResponse, ApiError> {
+    Ok(HttpResponse::Ok().json(view(&service.cancel(&caller, id.0).await?, &service)))
+}
+
+pub(super) async fn rerun(
+    Authenticated(caller): Authenticated,
+    service: web::Data<Service>,
+    id: Id<RunId>,
+) -> Result<HttpResponse, ApiError> {
+    Ok(tasks::accepted(&service.into_inner().rerun(&caller, id.0).await?))
 }
 
 pub(super) async fn output(

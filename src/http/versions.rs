@@ -54,7 +54,9 @@ pub(super) async fn show(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let version = service.version(&caller, id.0, &histo(&request)?).await?;
-    Ok(HttpResponse::Ok().json(VersionView::new(&version)))
+    let mut view = serde_json::to_value(VersionView::new(&version)).unwrap_or_default();
+    view["contract"] = json!(version.contract); // of one version only: in a list it would be much
+    Ok(HttpResponse::Ok().json(view))
 }
 
 pub(super) async fn notebook(

@@ -12,7 +12,7 @@ mod venv;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use inspect::{Code, InspectError, Inspection, Inspector, Interpreter};
+pub use inspect::{Code, InspectError, Inspection, Inspector, Interpreter, Reading};
 pub use policy::python_allowed;
 
 use client::Client;
@@ -190,5 +190,7 @@ pub(super) fn tail(bytes: &[u8]) -> String {
     text[start..].to_owned()
 }
 
+#[cfg(test)]
+mod contract_tests;
 #[cfg(test)]
 mod tests;

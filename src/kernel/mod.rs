@@ -17,6 +17,7 @@ mod memory;
 pub mod nbconvert;
 mod packets;
 pub mod process;
+mod progress;
 mod run;
 mod session;
 mod sockets;
@@ -28,6 +29,7 @@ mod widgets;
 mod wire;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -42,6 +44,7 @@ pub use forkserver::ForkExecutor;
 pub use kernelspec::{KernelspecError, Kernelspecs, python_kernel};
 pub use limits::Limits;
 pub use live::Leaving;
+pub use progress::{in_display as progress_in_display, in_stream as progress_in_stream};
 pub use spawn::SpawnExecutor;
 
 /// Runs notebooks, each in a fresh kernel of its own.
@@ -75,6 +78,29 @@ pub trait Executor: Send + Sync {
     }
 }
 
+/// Hears what happens in a run while it goes on. Called in the middle of it, so it must not block.
+pub trait Observer: Send + Sync + std::fmt::Debug {
+    fn happened(&self, happening: Happening<'_>);
+}
+
+/// What an [`Observer`] hears. `cell` as in [`CodeCell::index`].
+#[derive(Debug, Clone, Copy)]
+pub enum Happening<'a> {
+    CellBegan {
+        cell: usize,
+    },
+    CellEnded {
+        cell: usize,
+        failed: bool,
+    },
+    /// A message of the kernel's iopub channel: its type and content (Jupyter messaging spec).
+    Published {
+        cell: usize,
+        kind: &'a str,
+        content: &'a Value,
+    },
+}
+
 /// One run, as a kernel sees it.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -86,6 +112,7 @@ pub struct Job {
     pub env: Vec<(String, String)>,
     pub cells: Vec<CodeCell>,
     pub limits: Limits,
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// How to start a kernel: a kernelspec, resolved.
@@ -161,6 +188,8 @@ pub struct ExecutedCell {
     pub outputs: Vec<Value>,
     pub started_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
+    /// Whether it ended the run.
+    pub failed: bool,
 }
 
 /// How a job ended.

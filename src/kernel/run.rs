@@ -12,7 +12,7 @@ use super::limits::Exceeded;
 use super::live::Kernel;
 use super::process::Exit;
 use super::session::{Event, Exchange};
-use super::{CodeCell, ExecutedCell, Job, Outcome};
+use super::{CodeCell, ExecutedCell, Happening, Job, Observer, Outcome};
 use crate::clock::SharedClock;
 
 /// How long an interrupted kernel may take to say where it was. An idle Python kernel needs some 20 ms; the caller of a run
@@ -37,17 +37,34 @@ pub(super) struct Ran {
     pub(super) widgets: Option<Value>,
 }
 
+/// A cell that was begun.
+struct Timed {
+    index: usize,
+    started_at: DateTime<Utc>,
+    finished_at: Option<DateTime<Utc>>,
+    failed: bool,
+}
+
 /// Runs the job's cells in order. Blank cells are passed over, as nbclient does.
 pub(super) async fn run(kernel: &mut Kernel, job: &Job, clock: &SharedClock) -> Ran {
     let exceeded = Box::pin(job.limits.exceeded(kernel.process.id()));
     let wall = Box::pin(sleep(job.limits.wall));
-    let mut run = Run { kernel, collector: Collector::default(), wall, exceeded };
-    let mut times: Vec<(usize, DateTime<Utc>, Option<DateTime<Utc>>)> = Vec::new();
+    let observer = job.observer.as_deref();
+    let mut run = Run { kernel, collector: Collector::default(), wall, exceeded, observer };
+    let mut times: Vec<Timed> = Vec::new();
     let mut outcome = Outcome::Succeeded;
     for cell in job.cells.iter().filter(|cell| !cell.source.trim().is_empty()) {
         let started = clock.now();
+        run.tell(Happening::CellBegan { cell: cell.index });
         let end = run.cell(cell).await;
-        times.push((cell.index, started, end.is_ok().then(|| clock.now())));
+        let failed = end.as_ref().map_or(true, |reply| error_in(reply, cell).is_some());
+        times.push(Timed {
+            index: cell.index,
+            started_at: started,
+            finished_at: end.is_ok().then(|| clock.now()),
+            failed,
+        });
+        run.tell(Happening::CellEnded { cell: cell.index, failed });
         match end {
             Ok(reply) => {
                 if let Some(error) = error_in(&reply, cell) {
@@ -62,13 +79,15 @@ pub(super) async fn run(kernel: &mut Kernel, job: &Job, clock: &SharedClock) -> 
         }
     }
     let (outputs, widgets) = run.collector.finish();
-    let cells = times.into_iter().zip(outputs).map(|((index, started_at, finished_at), cell)| ExecutedCell {
-        index,
-        execution_count: cell.execution_count,
-        outputs: cell.outputs,
-        started_at,
-        finished_at,
-    });
+    let cells =
+        times.into_iter().zip(outputs).map(|(Timed { index, started_at, finished_at, failed }, cell)| ExecutedCell {
+            index,
+            execution_count: cell.execution_count,
+            outputs: cell.outputs,
+            started_at,
+            finished_at,
+            failed,
+        });
     Ran { cells: cells.collect(), outcome, widgets }
 }
 
@@ -79,9 +98,16 @@ struct Run<'a> {
     wall: Pin<Box<Sleep>>,
     /// Ends when its processes use too much together.
     exceeded: Pin<Box<dyn Future<Output = Exceeded> + Send + Sync + 'a>>,
+    observer: Option<&'a dyn Observer>,
 }
 
 impl Run<'_> {
+    fn tell(&self, happening: Happening<'_>) {
+        if let Some(observer) = self.observer {
+            observer.happened(happening);
+        }
+    }
+
     /// Executes a cell and gives the content of the kernel's reply.
     async fn cell(&mut self, cell: &CodeCell) -> Result<Value, Stop> {
         self.collector.begin_cell();
@@ -94,27 +120,28 @@ impl Run<'_> {
             let event = tokio::select! {
                 biased;
                 () = &mut self.wall => {
-                    self.interrupt(&mut exchange).await;
+                    self.interrupt(&mut exchange, cell.index).await;
                     return Err(Stop::Timeout);
                 }
                 exceeded = &mut self.exceeded => return Err(Stop::Exceeded(exceeded)),
                 event = self.kernel.session.event() => event,
                 exit = self.kernel.process.wait() => {
-                    self.listen_on(&mut exchange, LAST_WORDS).await;
+                    self.listen_on(&mut exchange, cell.index, LAST_WORDS).await;
                     return Err(Stop::Died(exit));
                 }
             };
-            self.take(event, &mut exchange).await?;
+            self.take(event, &mut exchange, cell.index).await?;
         }
         self.collector.end_cell();
         tracing::debug!(cell = cell.index, "the cell has run");
         Ok(exchange.reply.unwrap_or_default())
     }
 
-    async fn take(&mut self, event: Event, exchange: &mut Exchange) -> Result<(), Stop> {
+    async fn take(&mut self, event: Event, exchange: &mut Exchange, cell: usize) -> Result<(), Stop> {
         match event {
             Event::Reply(reply) => exchange.replied(reply),
             Event::Published(message) if exchange.owns(&message) => {
+                self.tell(Happening::Published { cell, kind: &message.kind, content: &message.content });
                 if let Some(update) = self.collector.message(message) {
                     // A kernel that does not take it is dead or dying, which shows elsewhere.
                     let _ = self.kernel.session.tell_widget(&update.parent_header, &update.content).await;
@@ -130,17 +157,17 @@ impl Run<'_> {
     }
 
     /// Interrupts the cell and takes in what the kernel says to that.
-    async fn interrupt(&mut self, exchange: &mut Exchange) {
+    async fn interrupt(&mut self, exchange: &mut Exchange, cell: usize) {
         self.kernel.interrupt().await;
-        self.listen_on(exchange, INTERRUPT_GRACE).await;
+        self.listen_on(exchange, cell, INTERRUPT_GRACE).await;
     }
 
     /// Takes in what comes, until the exchange is over or nothing more comes.
-    async fn listen_on(&mut self, exchange: &mut Exchange, patience: Duration) {
+    async fn listen_on(&mut self, exchange: &mut Exchange, cell: usize, patience: Duration) {
         let listen = async {
             while !exchange.is_over() {
                 let event = self.kernel.session.event().await;
-                if self.take(event, exchange).await.is_err() {
+                if self.take(event, exchange, cell).await.is_err() {
                     return;
                 }
             }

@@ -177,6 +177,30 @@ impl fmt::Debug for HookToken {
     }
 }
 
+/// What lets the caller of an asynchronous run ask about that run, and nobody else: part of its task's URL.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TaskKey(String);
+
+impl TaskKey {
+    /// From 160 bits that cannot be guessed.
+    #[must_use]
+    pub fn from_bits(bits: [u8; 20]) -> Self {
+        Self(base62(&bits, TOKEN_WIDTH))
+    }
+
+    /// The key itself, for URLs given to the caller.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TaskKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TaskKey(***)")
+    }
+}
+
 /// An API token as its holder sends it: `nbh_` and 160 random bits in base 62. Shown once, stored only as a [`TokenHash`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiToken(String);

@@ -1,4 +1,4 @@
-//! What is wrong with one field of an input.
+//! What is wrong with a field of an input.
 
 use std::fmt;
 
@@ -25,3 +25,33 @@ impl fmt::Display for Invalid {
 }
 
 impl std::error::Error for Invalid {}
+
+/// What a call may not pass as a parameter of a notebook, or has to and does not. Holds nothing of a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidParameter {
+    pub place: Place,
+    /// With the path inside of it: `items[2].price`.
+    pub name: String,
+    pub message: String,
+    /// What would fit, in words.
+    pub expected: Option<String>,
+    /// The beginning of what was passed, as JSON.
+    pub got: Option<String>,
+}
+
+/// Where a call has a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Query,
+    Body,
+}
+
+impl Place {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Body => "body",
+        }
+    }
+}

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Histo, HookId, Invalid, RunId, UserId};
+use super::{Histo, HookId, Invalid, Mode, RunId, UserId};
 
 /// The states of a run: queued → running → one of the others, which are final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,6 +43,14 @@ impl RunState {
             Self::Cancelled => "cancelled",
             Self::Interrupted => "interrupted",
         }
+    }
+}
+
+impl RunState {
+    /// Whether a run stays in this state.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Queued | Self::Running)
     }
 }
 
@@ -85,6 +93,8 @@ pub enum ErrorKind {
     Reported,
     /// What the notebook marked as its response cannot be sent.
     ResponseInvalid,
+    /// Its owner stopped it.
+    Cancelled,
     /// The server was stopped and could not wait for the run.
     Interrupted,
     /// The server itself could not run the notebook.
@@ -92,7 +102,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::CellError,
         Self::Timeout,
         Self::KernelDied,
@@ -102,6 +112,7 @@ impl ErrorKind {
         Self::OutputTooLarge,
         Self::Reported,
         Self::ResponseInvalid,
+        Self::Cancelled,
         Self::Interrupted,
         Self::Internal,
     ];
@@ -118,6 +129,7 @@ impl ErrorKind {
             Self::OutputTooLarge => "output-too-large",
             Self::Reported => "reported",
             Self::ResponseInvalid => "response-invalid",
+            Self::Cancelled => "cancelled",
             Self::Interrupted => "interrupted",
             Self::Internal => "internal",
         }
@@ -128,9 +140,17 @@ impl ErrorKind {
     pub fn state(self) -> RunState {
         match self {
             Self::Timeout => RunState::TimedOut,
+            Self::Cancelled => RunState::Cancelled,
             Self::Interrupted => RunState::Interrupted,
             _ => RunState::Failed,
         }
+    }
+
+    /// Whether a further attempt may succeed. What the notebook reports by itself is its answer, and a limit that was
+    /// reached will be reached again.
+    #[must_use]
+    pub fn may_pass(self) -> bool {
+        matches!(self, Self::CellError | Self::Timeout | Self::KernelDied | Self::OutOfMemory | Self::Internal)
     }
 }
 
@@ -156,6 +176,38 @@ pub struct RunError {
 pub enum Trigger {
     /// A call of the hook's URL.
     Http,
+    /// An earlier run, whose parameters it has.
+    Rerun,
+}
+
+impl Trigger {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Rerun => "rerun",
+        }
+    }
+}
+
+/// What came of one cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CellStatus {
+    Started,
+    Ok,
+    Error,
+}
+
+/// When a cell began and ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CellTiming {
+    /// Its index in the deployed notebook; none: the injected parameters.
+    pub cell: Option<usize>,
+    pub started_at: DateTime<Utc>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub duration_ms: Option<i64>,
+    pub status: CellStatus,
 }
 
 /// The record of one execution.
@@ -171,8 +223,14 @@ pub struct Run {
     pub histo: Histo,
     pub state: RunState,
     pub trigger: Trigger,
+    /// Whether its caller waits for it.
+    pub mode: Mode,
+    /// The run whose parameters it was given.
+    pub rerun_of: Option<RunId>,
     /// The HTTP method of the call.
     pub method: String,
+    /// How often it was begun.
+    pub attempts: u32,
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
@@ -185,6 +243,10 @@ pub struct Run {
     pub error: Option<RunError>,
     /// What was odd but not fatal, e.g. a second marked response.
     pub warnings: Vec<String>,
+    /// HTTP status and media type of what was answered.
+    pub status: Option<u16>,
+    pub media_type: Option<String>,
+    pub cells: Vec<CellTiming>,
 }
 
 impl RunError {

@@ -9,6 +9,9 @@ use serde_json::{Map, Value, json};
 use super::{check, upgrade};
 use crate::model::Invalid;
 
+/// The tag of the cell that has the parameters' defaults.
+pub(super) const PARAMETERS: &str = "parameters";
+
 /// A valid nbformat 4 notebook.
 ///
 /// Keys, key order and number texts of the file survive; only what a method names is changed.
@@ -103,6 +106,18 @@ impl Notebook {
             (cell["cell_type"] == "code" && !skipped).then(|| (index, source, tags.contains(&"raises-exception")))
         };
         self.cells().iter().enumerate().filter_map(executed).collect()
+    }
+
+    /// The source of the first cell tagged `parameters`, if it is one of code.
+    pub fn parameters_source(&self) -> Option<String> {
+        let cell = self.cells().iter().find(|cell| tags(cell).contains(&PARAMETERS))?;
+        (cell["cell_type"] == "code").then(|| joined(&cell["source"]))
+    }
+
+    /// The sources of the Markdown cells, in order.
+    pub fn markdown(&self) -> impl Iterator<Item = String> {
+        let cells = self.cells().iter().filter(|cell| cell["cell_type"] == "markdown");
+        cells.map(|cell| joined(&cell["source"]))
     }
 
     /// The tags of a cell; none when there is no such cell.

@@ -7,13 +7,12 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::document::{self, Notebook};
+use super::document::{self, Notebook, PARAMETERS};
 use super::language::Language;
 use super::parameters::{ParamValue, Parameters};
 use super::{identifier, literal, redact};
 use crate::model::Invalid;
 
-const PARAMETERS: &str = "parameters";
 const INJECTED: &str = "injected-parameters";
 
 /// Where the parameters went.

@@ -2,7 +2,9 @@
 //!
 //! Pure: no file, process or clock. The original JSON is kept and patched, so what this module does not know survives.
 
+mod about;
 mod check;
+pub mod contract;
 mod document;
 mod identifier;
 mod inject;
@@ -14,8 +16,9 @@ mod redact;
 mod tests;
 mod upgrade;
 
+pub use about::About;
 pub use document::{CellOutputs, Notebook};
 pub use inject::{Injected, inject};
 pub use language::Language;
 pub use parameters::{ParamValue, Parameters};
-pub use redact::mask;
+pub use redact::{is_secret_header, mask};

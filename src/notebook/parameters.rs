@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use chrono::{FixedOffset, NaiveDate, NaiveDateTime};
 use serde_json::{Number, Value};
 
 /// A value a caller passed.
@@ -18,6 +19,18 @@ pub enum ParamValue {
     List(Vec<ParamValue>),
     /// Names in order, each once.
     Object(Vec<(String, ParamValue)>),
+    // These only where a contract asks for them, and never from a caller alone.
+    Date(NaiveDate),
+    /// To the microsecond. Without an offset it is in UTC, and the notebook gets it without a time zone.
+    DateTime {
+        local: NaiveDateTime,
+        offset: Option<FixedOffset>,
+    },
+    /// What calling `by` gives, an identifier from the contract: a class of the notebook's or a type of the language.
+    Made {
+        by: String,
+        of: Box<ParamValue>,
+    },
 }
 
 impl From<Value> for ParamValue {
@@ -46,6 +59,47 @@ impl ParamValue {
     pub fn merged(pairs: Vec<(String, ParamValue)>) -> Self {
         Self::Object(merge(pairs))
     }
+
+    /// The value as JSON has it: dates as text (RFC 3339), and as text too a number that is too large for a double.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        match self {
+            Self::Null | Self::Bytes(_) => Value::Null,
+            Self::Bool(value) => Value::Bool(*value),
+            Self::Number(number) => {
+                let text = number.to_string();
+                let whole = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+                let finite = || text.parse::<f64>().ok().and_then(Number::from_f64);
+                if whole {
+                    Value::Number(number.clone())
+                } else {
+                    finite().map_or(Value::String(text.clone()), Value::Number)
+                }
+            }
+            Self::Str(text) => Value::String(text.clone()),
+            Self::List(items) => items.iter().map(Self::json).collect(),
+            Self::Object(pairs) => pairs.iter().map(|(name, value)| (name.clone(), value.json())).collect(),
+            Self::Date(date) => Value::String(date.to_string()),
+            Self::DateTime { local, offset } => Value::String(date_time(local, offset.as_ref(), "Z")),
+            Self::Made { of, .. } => of.json(),
+        }
+    }
+
+    /// A date or date-time in ISO 8601, and what a made value is made of: what languages get that have no such types.
+    pub(super) fn plain(&self) -> Option<ParamValue> {
+        match self {
+            Self::Date(date) => Some(Self::Str(date.to_string())),
+            Self::DateTime { local, offset } => Some(Self::Str(date_time(local, offset.as_ref(), "Z"))),
+            Self::Made { of, .. } => Some((**of).clone()),
+            _ => None,
+        }
+    }
+}
+
+/// As ISO 8601 has it, with three or six digits of a fraction or none. `naive` stands where there is no offset.
+pub(super) fn date_time(local: &NaiveDateTime, offset: Option<&FixedOffset>, naive: &str) -> String {
+    let offset = offset.map_or_else(|| naive.to_owned(), ToString::to_string);
+    format!("{}{offset}", local.format("%Y-%m-%dT%H:%M:%S%.f"))
 }
 
 /// Shows the kind and size only: the value may be a secret.
@@ -59,6 +113,9 @@ impl fmt::Debug for ParamValue {
             Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
             Self::List(items) => write!(f, "List({})", items.len()),
             Self::Object(pairs) => write!(f, "Object({})", pairs.len()),
+            Self::Date(_) => f.write_str("Date"),
+            Self::DateTime { .. } => f.write_str("DateTime"),
+            Self::Made { by, .. } => write!(f, "Made({by})"),
         }
     }
 }
@@ -103,6 +160,28 @@ impl Parameters {
         &self.headers
     }
 
+    /// The members of an object body; of any other body, none.
+    pub fn body_pairs(&self) -> &[(String, ParamValue)] {
+        if let ParamValue::Object(pairs) = &self.body { pairs } else { &[] }
+    }
+
+    /// With every parameter's value changed; a body that is no object stays.
+    #[must_use]
+    pub(super) fn map(self, change: impl Fn(&str, ParamValue) -> ParamValue) -> Self {
+        let all = |pairs: Vec<(String, ParamValue)>| -> Vec<(String, ParamValue)> {
+            let changed = |(name, value): (String, ParamValue)| {
+                let value = change(&name, value);
+                (name, value)
+            };
+            pairs.into_iter().map(changed).collect()
+        };
+        let body = match self.body {
+            ParamValue::Object(pairs) => ParamValue::Object(all(pairs)),
+            body => body,
+        };
+        Self { query: all(self.query), body, headers: self.headers }
+    }
+
     /// Whether there is neither a query nor a body; every HTTP call has headers, so they do not count.
     pub fn is_empty(&self) -> bool {
         self.query.is_empty() && self.body == ParamValue::Null
@@ -110,7 +189,7 @@ impl Parameters {
 
     /// The parameters by name, in order: the query's, with those of an object body over them and after them.
     pub fn named(&self) -> Vec<(&str, &ParamValue)> {
-        let body: &[(String, ParamValue)] = if let ParamValue::Object(pairs) = &self.body { pairs } else { &[] };
+        let body = self.body_pairs();
         let in_body: std::collections::HashSet<&str> = body.iter().map(|(name, _)| name.as_str()).collect();
         let query = self.query.iter().filter(|(name, _)| !in_body.contains(name.as_str()));
         query.chain(body).map(|(name, value)| (name.as_str(), value)).collect()

@@ -1,9 +1,10 @@
 //! Which parameters and headers are secret, the copy of a call that has them masked, and masking them in what a run leaves.
 
+use chrono::NaiveDate;
 use serde_json::Value;
 
 use super::Notebook;
-use super::parameters::{ParamValue, Parameters};
+use super::parameters::{ParamValue, Parameters, date_time};
 
 /// What stands in place of a secret.
 pub(super) const MASK: &str = "***";
@@ -70,7 +71,19 @@ pub(super) fn redact(parameters: &Parameters, sensitive: &[String]) -> Redacted 
     Redacted { parameters: Parameters::new(query, body, headers), secrets }
 }
 
-fn is_secret_header(name: &str) -> bool {
+/// Whether the name is among the sensitive ones, whatever its case.
+pub(super) fn is_sensitive(name: &str, sensitive: &[String]) -> bool {
+    let name = name.to_lowercase();
+    sensitive.iter().any(|sensitive| sensitive.to_lowercase() == name)
+}
+
+/// The value with the sensitive ones among its members masked.
+pub(super) fn without_secrets(value: &ParamValue, sensitive: &[String]) -> ParamValue {
+    Redaction { sensitive, secrets: Vec::new() }.value(value)
+}
+
+/// Whether a header of this name is never shown.
+pub fn is_secret_header(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     SECRET_HEADERS.iter().any(|part| name.contains(part))
 }
@@ -129,7 +142,7 @@ struct Redaction<'a> {
 
 impl Redaction<'_> {
     fn is_sensitive(&self, name: &str) -> bool {
-        self.sensitive.iter().any(|sensitive| sensitive.to_lowercase() == name.to_lowercase())
+        is_sensitive(name, self.sensitive)
     }
 
     fn pairs(&mut self, pairs: &[(String, ParamValue)]) -> Vec<(String, ParamValue)> {
@@ -144,6 +157,7 @@ impl Redaction<'_> {
         match value {
             ParamValue::List(items) => ParamValue::List(items.iter().map(|item| self.value(item)).collect()),
             ParamValue::Object(pairs) => ParamValue::Object(self.pairs(pairs)),
+            ParamValue::Made { by, of } => ParamValue::Made { by: by.clone(), of: Box::new(self.value(of)) },
             other => other.clone(),
         }
     }
@@ -156,7 +170,11 @@ impl Redaction<'_> {
     fn collect(&mut self, value: &ParamValue) {
         match value {
             ParamValue::Null | ParamValue::Bool(_) => {}
-            ParamValue::Number(number) => self.keep(&number.to_string()),
+            ParamValue::Number(number) => {
+                self.keep(&number.to_string());
+                // A float may print shorter than its text, and an integer that became one is still seen in it.
+                self.keep(number.to_string().trim_end_matches(".0"));
+            }
             ParamValue::Str(text) => self.keep(text),
             ParamValue::Bytes(bytes) => {
                 if let Ok(text) = std::str::from_utf8(bytes) {
@@ -165,7 +183,22 @@ impl Redaction<'_> {
             }
             ParamValue::List(items) => items.iter().for_each(|item| self.collect(item)),
             ParamValue::Object(pairs) => pairs.iter().for_each(|(_, value)| self.collect(value)),
+            ParamValue::Made { of, .. } => self.collect(of),
+            ParamValue::Date(date) => self.date(*date),
+            ParamValue::DateTime { local, offset } => {
+                self.date(local.date());
+                for naive in ["", "Z"] {
+                    self.keep(&date_time(local, offset.as_ref(), naive));
+                }
+                self.keep(&local.to_string());
+            }
         }
+    }
+
+    /// As `str` and `repr` of Python show it.
+    fn date(&mut self, date: NaiveDate) {
+        self.keep(&date.to_string());
+        self.keep(&date.format("%Y, %-m, %-d").to_string());
     }
 
     fn keep(&mut self, secret: &str) {

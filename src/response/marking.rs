@@ -25,13 +25,18 @@ pub(super) fn find(output: &Value) -> Option<Marked<'_>> {
 }
 
 impl Marked<'_> {
+    pub(super) fn is_early(&self) -> bool {
+        let Self::Nbhook { response, .. } = self else { return false };
+        response.get("early") == Some(&Value::Bool(true)) && response.get("kind").is_none_or(|kind| kind != "notebook")
+    }
+
     pub(super) fn answer(&self, accept: &Accept) -> Result<Answer, BadResponse> {
         match self {
             Self::Naas(marked) => marked.content(accept).map(Answer::of),
             Self::Nbhook { response, data } => {
                 let content = content(response, data, accept)?;
                 let (headers, warnings) = headers(response.get("headers"))?;
-                Ok(Answer { status: status(response, &content)?, headers, content, warnings })
+                Ok(Answer { status: status(response, &content)?, headers, content, warnings, early: self.is_early() })
             }
         }
     }

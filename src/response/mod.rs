@@ -31,6 +31,8 @@ pub struct Answer {
     pub content: Content,
     /// What was odd but not fatal; for the run's record.
     pub warnings: Vec<String>,
+    /// Whether its caller gets it at once, while the notebook runs on.
+    pub early: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -78,9 +80,30 @@ pub fn answer(cells: &[Cell<'_>], accept: &Accept) -> Result<Answer, BadResponse
     Ok(answer)
 }
 
+/// The answer in one output, as it comes, if it is to be sent before the run has ended. The first marked output of a run is its
+/// answer: whoever asks this has to stop at the first one that [`is_marked`].
+///
+/// None also for the notebook itself, which is not complete before the run's end.
+#[must_use]
+pub fn early(output: &Value, accept: &Accept) -> Option<Result<Answer, BadResponse>> {
+    marking::find(output).filter(marking::Marked::is_early).map(|marked| marked.answer(accept))
+}
+
+/// Whether an output says that it is to be sent before the run has ended.
+#[must_use]
+pub fn is_early(output: &Value) -> bool {
+    marking::find(output).is_some_and(|marked| marked.is_early())
+}
+
+/// Whether an output says that it is the answer.
+#[must_use]
+pub fn is_marked(output: &Value) -> bool {
+    marking::find(output).is_some()
+}
+
 impl Answer {
     fn of(content: Content) -> Self {
-        Self { status: 200, headers: Vec::new(), content, warnings: Vec::new() }
+        Self { status: 200, headers: Vec::new(), content, warnings: Vec::new(), early: false }
     }
 }
 

@@ -76,6 +76,30 @@ fn what_cannot_be_sent_is_refused() {
 }
 
 #[test]
+fn an_early_response_is_answered_with_as_soon_as_it_is_there() {
+    let text =
+        |early: Value| marked(json!({"kind": "text", "status": 202, "early": early}), json!({"text/plain": "x"}));
+    let answer = early(&text(json!(true)), &Accept::default()).unwrap().unwrap();
+    assert_eq!((bytes_of(&answer).1, answer.status, answer.early), (b"x".as_slice(), 202, true));
+    assert!(cells_of(&[text(json!(true))]).unwrap().early, "and it still is the answer when the run has ended");
+    let plain = marked(json!({"kind": "text"}), json!({"text/plain": "x"}));
+    let whole = marked(json!({"kind": "notebook", "early": true}), json!({"text/plain": ""}));
+    let naas = json!({"data": {"text/html": "x"}, "metadata": {"text/html": {"naas_api": true}, "early": true}});
+    for output in [text(json!(false)), text(json!(1)), text(json!(null)), plain, whole, naas] {
+        assert!(early(&output, &Accept::default()).is_none(), "{output}");
+        assert!(is_marked(&output), "{output}");
+        assert!(!cells_of(&[output]).unwrap().early);
+    }
+    let stream = json!({"output_type": "stream", "name": "stdout", "text": "hello"});
+    let unmarked = json!({"data": {"text/plain": "x"}, "metadata": {"early": true, "nbhook": {"early": true}}});
+    for output in [stream, unmarked] {
+        assert!(early(&output, &Accept::default()).is_none() && !is_marked(&output), "{output}");
+    }
+    let bad = marked(json!({"kind": "html", "early": true}), json!({"text/plain": "x"}));
+    assert!(early(&bad, &Accept::default()).unwrap().is_err(), "what cannot be sent is known at once, too");
+}
+
+#[test]
 fn markdown_becomes_sanitised_html_for_a_browser() {
     let outputs =
         [marked(json!({"kind": "markdown"}), json!({"text/markdown": "# Hi<br />\n<script>alert(1)</script>"}))];

@@ -94,6 +94,22 @@ impl Admission {
         Ok(Ticket { admission: self.clone(), hook })
     }
 
+    /// A place for a run of `hook` that was let in before, by the last server perhaps; there is always one.
+    pub fn readmit(self: &Arc<Self>, hook: HookId, concurrency: Option<usize>) -> Ticket {
+        let mut state = self.state();
+        let places = state.hooks.entry(hook).or_default();
+        places.concurrency = concurrency.unwrap_or(self.limit).min(self.limit);
+        places.admitted += 1;
+        state.admitted += 1;
+        Ticket { admission: self.clone(), hook }
+    }
+
+    /// Whether calls of a hook are here that have not been answered.
+    #[must_use]
+    pub fn has_calls(&self, hook: HookId) -> bool {
+        self.state().hooks.contains_key(&hook)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -179,6 +195,11 @@ impl Ticket {
 }
 
 impl Slot {
+    /// Gives the leave to run back, and keeps the place in the queue.
+    pub fn into_ticket(mut self) -> Option<Ticket> {
+        self.ticket.take()
+    }
+
     /// Gives the place in the queue back, and keeps the leave to run: the caller has its answer and may come again at once.
     pub fn answered(&mut self) {
         self.ticket = None;

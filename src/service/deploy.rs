@@ -1,13 +1,13 @@
 //! Deploying a notebook: from bytes to a version that its URL runs.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::kernels::Plan;
 use super::{Error, Result, Service, Wish, on_disk};
-use crate::model::{Caller, Hook, HookParams, HookPath, HookToken, Invalid, Owner, RelativePath, UserId};
-use crate::notebook::Notebook;
-use crate::store::{NewDeploy, VersionFiles};
+use crate::model::{Caller, Histo, Hook, HookParams, HookPath, HookToken, Invalid, Owner, RelativePath, UserId};
+use crate::notebook::{Notebook, contract};
+use crate::store::{NewDeploy, StoreError, VersionFiles};
 
 /// A notebook to deploy.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub struct DeployReply {
     pub python: Option<PathBuf>,
     /// What the deployer should know, a sentence each.
     pub warnings: Vec<String>,
+    /// Those of the warnings that say what callers of the version before lose.
+    pub breaking: Vec<String>,
 }
 
 impl Service {
@@ -51,7 +53,13 @@ impl Service {
             deployer: deploy.python.as_deref(),
             dependencies: &deploy.dependencies,
         };
-        let plan = self.kernels.plan(wish).await?;
+        let mut plan = self.kernels.plan(wish).await?;
+        let before = self.contract_before(owner.0, &deploy.path).await?;
+        let breaking = match (&before, &plan.contract) {
+            (Some(old), Some(new)) => contract::breaking(old, new),
+            _ => Vec::new(),
+        };
+        plan.warnings.extend(breaking.iter().cloned());
         let service = self.clone();
         // A task of its own: a caller that hangs up in the middle leaves nothing half-done.
         let stored =
@@ -59,7 +67,7 @@ impl Service {
         let ((hook, is_new), plan) = stored.await??;
         self.warm_up(&notebook, &hook).await;
         tracing::info!(hook = %hook.id, path = %hook.path, histo = %hook.histo, owner = %hook.owner_name, "deployed");
-        Ok(DeployReply { hook, is_new, python: plan.interpreter, warnings: plan.warnings })
+        Ok(DeployReply { hook, is_new, python: plan.interpreter, warnings: plan.warnings, breaking })
     }
 
     async fn store(&self, deploy: Deploy, (owner, owner_name): (UserId, Owner), plan: &Plan) -> Result<(Hook, bool)> {
@@ -80,18 +88,37 @@ impl Service {
             size,
             python: plan.python.as_deref(),
             imports: plan.imports.as_ref(),
+            contract: plan.contract.as_ref(),
             now: self.clock.now(),
         };
-        let (place_owner, place_path) = (owner_name.clone(), path.clone());
+        let placed: Arc<OnceLock<Histo>> = Arc::default();
+        let (place_owner, place_path, place_histo) = (owner_name.clone(), path.clone(), placed.clone());
         let deployed = self
             .db
             .deploy(new, move |histo| async move {
+                let _ = place_histo.set(histo.clone()); // this is called once
                 tokio::task::spawn_blocking(move || staged.place(&place_owner, &place_path, &histo))
                     .await
-                    .map_err(|error| crate::store::StoreError::Corrupt(error.to_string()))?
+                    .map_err(|error| StoreError::Corrupt(error.to_string()))?
             })
-            .await?;
-        Ok((deployed.hook, deployed.is_new))
+            .await;
+        match deployed {
+            Ok(deployed) => Ok((deployed.hook, deployed.is_new)),
+            Err(error) => {
+                if let Some(histo) = placed.get() {
+                    self.take_back(owner, owner_name, path, histo.clone()).await;
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Removes the files of a version that did not get on record. If this does not work either, a sweep finds them.
+    async fn take_back(&self, owner: UserId, owner_name: Owner, path: HookPath, histo: Histo) {
+        if self.db.on_record(owner, &path).await.is_ok_and(|known| !known.versions.contains(&histo)) {
+            let removed = on_disk(&self.files, move |files| files.remove_version(&owner_name, &path, &histo)).await;
+            removed.unwrap_or_else(|error| tracing::error!(%error, "cannot take back a version that failed"));
+        }
     }
 
     /// # Errors

@@ -8,18 +8,21 @@ use chrono::{DateTime, Utc};
 
 use super::kernels::Kernels;
 use super::reply::{Content as ReplyContent, ReplyBody};
-use crate::kernel::{Execution, Outcome};
-use crate::model::{ErrorKind, Hook, RunError, RunState};
+use crate::kernel::{ExecutedCell, Execution, Outcome};
+use crate::model::{CellStatus, CellTiming, ErrorKind, Hook, RunError, RunState};
 use crate::notebook::{CellOutputs, Injected, Notebook, mask};
 use crate::response::{self, Accept, Answer, Content};
 
 /// How a run ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Ending {
     pub(super) error: Option<RunError>,
     pub(super) answer: Option<Answer>,
     pub(super) cells_done: usize,
+    pub(super) cells: Vec<CellTiming>,
     pub(super) warnings: Vec<String>,
+    /// HTTP status and media type of what the notebook answered.
+    pub(super) answered: Option<(u16, Option<String>)>,
 }
 
 impl Ending {
@@ -32,9 +35,14 @@ impl Ending {
     ) -> Self {
         let execution = match executed {
             Ok(execution) => execution,
-            Err(error) => return Self { error: Some(error), answer: None, cells_done: 0, warnings: Vec::new() },
+            Err(error) => return Self::failed(error),
+        };
+        let original = |index| match injected {
+            Some(injected) => injected.original_index(index),
+            None => Some(index),
         };
         let cells_done = execution.cells.len();
+        let cells = execution.cells.iter().map(|cell| timing(cell, original(cell.index))).collect();
         for cell in execution.cells {
             let outputs = CellOutputs {
                 execution_count: cell.execution_count,
@@ -50,13 +58,20 @@ impl Ending {
         if let Some(widgets) = execution.widgets {
             notebook.set_widgets(widgets);
         }
-        let error = run_error(execution.outcome, |index| match injected {
-            Some(injected) => injected.original_index(index),
-            None => Some(index),
-        });
-        let mut ending = Self { error, answer: None, cells_done, warnings: Vec::new() };
+        let error = run_error(execution.outcome, original);
+        let mut ending = Self { error, cells_done, cells, ..Self::default() };
         ending.judge(notebook, accept);
         ending
+    }
+
+    /// Of a run that did not come to its cells.
+    pub(super) fn failed(error: RunError) -> Self {
+        Self { error: Some(error), ..Self::default() }
+    }
+
+    /// What is known when the notebook answers and goes on.
+    pub(super) fn early(answer: Answer) -> Self {
+        Self { answer: Some(answer), ..Self::default() }
     }
 
     fn judge(&mut self, notebook: &Notebook, accept: &Accept) {
@@ -97,6 +112,16 @@ impl Ending {
 
     pub(super) fn state(&self) -> RunState {
         self.error.as_ref().map_or(RunState::Succeeded, |error| error.kind.state())
+    }
+}
+
+fn timing(cell: &ExecutedCell, original: Option<usize>) -> CellTiming {
+    CellTiming {
+        cell: original,
+        started_at: cell.started_at,
+        finished_at: cell.finished_at,
+        duration_ms: cell.finished_at.map(|end| (end - cell.started_at).num_milliseconds()),
+        status: if cell.failed { CellStatus::Error } else { CellStatus::Ok },
     }
 }
 

@@ -1,18 +1,29 @@
 //! What can go wrong in a use case, sorted by what its caller can do about it.
 
-use crate::model::Invalid;
-use crate::store::StoreError;
+use crate::model::{Invalid, InvalidParameter};
+use crate::store::{StoreError, is_for_want_of_room};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A field of the input; nothing was changed.
     #[error("{0}")]
     Invalid(#[from] Invalid),
+    /// What a call passes, and what it does not; no kernel was started.
+    #[error("{}", summary(.0))]
+    Parameters(Vec<InvalidParameter>),
     /// It does not exist, or is somebody else's: which of the two is never told.
     #[error("{0} not found")]
     NotFound(&'static str),
     #[error("{0}")]
     Conflict(String),
+    /// What is asked for is not there yet.
+    #[error("the run has not ended yet: ask again later")]
+    NotFinished,
+    /// An `Idempotency-Key` stands for something else.
+    #[error("this Idempotency-Key was used for another request: use a new key")]
+    KeyReused,
+    #[error("the call with this Idempotency-Key is still being carried out")]
+    KeyInProgress { retry_after: u64 },
     /// A policy refuses; another user could.
     #[error("{0}")]
     Forbidden(String),
@@ -23,9 +34,27 @@ pub enum Error {
     QueueFull { retry_after: u64 },
     #[error("the server is shutting down")]
     Draining { retry_after: u64 },
+    /// There is no room for it on the disk; nothing was changed. The cause is for the log.
+    #[error(
+        "the server's disk is full: make room in its data folder, or have `nbhook prune` remove what exceeds its bounds"
+    )]
+    NoRoom(String),
     /// The server's own trouble: logged where it happens, never told.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+/// How many parameters a summary names.
+const NAMED: usize = 10;
+
+fn summary(errors: &[InvalidParameter]) -> String {
+    if let [only] = errors {
+        return format!("{}: {}", only.name, only.message);
+    }
+    let named = errors.iter().take(NAMED).map(|error| format!("{} {}", error.name, error.message));
+    let more = (errors.len() > NAMED).then(|| "and more".to_owned());
+    let list: Vec<String> = named.chain(more).collect();
+    format!("{} parameters are not valid: {}", errors.len(), list.join("; "))
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -34,6 +63,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Exists(what) => Self::Conflict(format!("{what} already exists")),
+            other if other.is_for_want_of_room() => Self::NoRoom(other.to_string()),
             other => Self::Internal(other.to_string()),
         }
     }
@@ -47,6 +77,6 @@ impl From<tokio::task::JoinError> for Error {
 
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        Self::Internal(error.to_string())
+        if is_for_want_of_room(&error) { Self::NoRoom(error.to_string()) } else { Self::Internal(error.to_string()) }
     }
 }

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use super::{Error, Result, Service, on_disk};
-use crate::model::{
-    Caller, Histo, Hook, HookId, HookParamsPatch, HookPath, Owner, Page, Run, RunId, RunState, Version,
-};
-use crate::store::{ListedOutput, RunFilter};
+use crate::model::{Caller, Histo, Hook, HookId, HookParamsPatch, HookPath, Owner, Page, Version};
+use crate::store::ListedOutput;
 
 impl Service {
     /// A hook that the caller may touch.
@@ -129,31 +127,4 @@ impl Service {
         on_disk(&self.files, move |files| files.remove_outputs(&hook, &histos)).await?;
         Ok(removed)
     }
-
-    /// Runs that the caller may see, newest first.
-    pub async fn runs(&self, caller: &Caller, query: RunQuery, page: Page) -> Result<Vec<Run>> {
-        let owner = self.scope(caller, "owner", None).await?;
-        self.unsaved.settled().await;
-        let filter = RunFilter { owner, hook: query.hook, state: query.state, since: query.since };
-        Ok(self.db.runs(&filter, page).await?)
-    }
-
-    pub async fn run_record(&self, caller: &Caller, id: RunId) -> Result<Run> {
-        self.unsaved.settled().await;
-        let run = self.db.run(id).await?;
-        run.filter(|run| caller.may_touch(run.owner)).ok_or(Error::NotFound("run"))
-    }
-
-    pub async fn run_output(&self, caller: &Caller, id: RunId) -> Result<Vec<u8>> {
-        let run = self.run_record(caller, id).await?;
-        self.output(caller, run.hook, run.histo).await
-    }
-}
-
-/// Which runs a caller asks for.
-#[derive(Debug, Default)]
-pub struct RunQuery {
-    pub hook: Option<HookId>,
-    pub state: Option<RunState>,
-    pub since: Option<chrono::DateTime<chrono::Utc>>,
 }

@@ -1,38 +1,64 @@
 //! Keeping what a run left: its output, its record, and that someone wants to be told.
 
+use super::call::Order;
 use super::ending::Ending;
-use super::{Result, Service, on_disk};
-use crate::model::{ErrorKind, Histo, Hook, HookId, RunError, RunId, RunState};
+use super::reply::ReplyBody;
+use super::tasks::interruption;
+use super::{Error, Result, Service, kept, on_disk};
+use crate::model::{ErrorKind, Histo, Hook, Mode, RunState};
 use crate::notebook::Notebook;
-use crate::store::{FinishedRun, NewNotice, NoticeEvent, StoreError};
+use crate::store::{FinishedRun, NewNotice, NoticeEvent, StoreError, Unfinished};
 
 impl Service {
     /// Saves the output, ends the run's record and queues the mail about it.
     ///
     /// Nothing here fails the call: an answer is never lost because it could not be kept.
-    pub(super) async fn keep(&self, id: RunId, hook: &Hook, histo: Histo, output: Notebook, mut ending: Ending) {
-        let output_size = match self.save_output(hook, histo, output).await {
+    pub(super) async fn keep(
+        &self,
+        order: &Order,
+        histo: Histo,
+        output: Notebook,
+        mut ending: Ending,
+        request: Option<String>,
+    ) {
+        let output_size = match self.save_output(&order.hook, histo, output).await {
             Ok(size) => size,
             Err(error) => {
                 tracing::error!(%error, "cannot save the output");
-                ending.warnings.push("the output could not be saved".to_owned());
+                let why = if matches!(error, Error::NoRoom(_)) { ": the server's disk is full" } else { "" };
+                ending.warnings.push(format!("the output could not be saved{why}"));
                 None
             }
         };
+        self.keep_record(order, ending, output_size, request).await;
+    }
+
+    /// Ends the record of a run. `request` is what is kept from now on of what it was asked.
+    pub(super) async fn keep_record(
+        &self,
+        order: &Order,
+        ending: Ending,
+        output_size: Option<u64>,
+        request: Option<String>,
+    ) {
         let state = ending.state();
-        let finished_at = self.clock.now();
+        let (status, media_type) = ending.answered.unzip();
         let end = FinishedRun {
-            id,
+            id: order.id,
             state,
-            finished_at,
+            finished_at: self.clock.now(),
             cells_done: ending.cells_done,
+            cells: ending.cells,
             warnings: ending.warnings,
             output_size,
-            notice: notice(hook, state),
+            status,
+            media_type: media_type.flatten(),
+            request,
+            notice: notice(&order.hook, state),
             error: ending.error,
         };
         tell(&end);
-        match self.db.finish_run(&end).await {
+        match self.with_reserve(|| self.db.finish_run(&end)).await {
             Ok(()) if end.notice.is_some() => self.notices.notify_one(),
             Ok(()) => {}
             Err(error) => tracing::error!(%error, "cannot record the end of the run"),
@@ -40,20 +66,32 @@ impl Service {
     }
 
     /// Ends the record of a run that its server did not live to end.
-    pub(super) async fn interrupted(&self, id: RunId, hook: HookId) -> Result<()> {
-        let hook = self.db.hook(hook).await?; // none if it was deleted: then nobody wants to be told
+    pub(super) async fn interrupted(&self, run: &Unfinished) -> Result<()> {
+        let hook = self.db.hook(run.hook).await?; // none if it was deleted: then nobody wants to be told
+        self.keep_reply(run.id, ReplyBody::Failed(interruption())).await;
+        let request = match (run.mode, &hook, self.kept_call(run.id).await) {
+            (Mode::Sync, ..) => None,
+            (Mode::Async, Some(hook), Ok((call, _))) => kept::for_rerun(&call, &hook.params).ok(),
+            (Mode::Async, ..) => kept::gone("its hook was deleted").ok(),
+        };
         let end = FinishedRun {
-            id,
+            id: run.id,
             state: RunState::Interrupted,
             finished_at: self.clock.now(),
             cells_done: 0,
-            error: Some(RunError::new(ErrorKind::Interrupted, "the server was killed before the run ended")),
+            cells: Vec::new(),
+            error: Some(interruption()),
             warnings: Vec::new(),
             output_size: None,
+            status: None,
+            media_type: None,
+            request,
             notice: hook.and_then(|hook| notice(&hook, RunState::Interrupted)),
         };
         tell(&end);
-        Ok(self.db.finish_run(&end).await?)
+        self.with_reserve(|| self.db.finish_run(&end)).await?;
+        self.forget_uploads(run.id).await;
+        Ok(())
     }
 
     /// Gives the size of what was saved: nothing, if the hook was deleted meanwhile. Its path may be another hook's by now.

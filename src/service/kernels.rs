@@ -6,12 +6,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::contracts::contract_of;
 use super::{Error, Result};
 use crate::config::KernelSettings;
-use crate::kernel::environment::{Code, Environment, Inspector, python_allowed};
+use crate::kernel::environment::{Code, Environment, Inspection, Inspector, python_allowed};
 use crate::kernel::nbconvert::notebook_to_html;
 use crate::kernel::{KernelCommand, Kernelspecs, python_kernel};
-use crate::model::{Imports, Invalid, RelativePath};
+use crate::model::{Contract, Imports, Invalid, RelativePath};
 use crate::notebook::Notebook;
 
 /// A notebook of thousands of cells takes nbconvert seconds; one that takes longer than this is stuck.
@@ -51,6 +52,8 @@ pub struct Plan {
     /// The interpreter that runs will use, if it is a Python notebook.
     pub interpreter: Option<PathBuf>,
     pub imports: Option<Imports>,
+    /// What calls may pass, if that can be known.
+    pub contract: Option<Contract>,
     pub warnings: Vec<String>,
 }
 
@@ -72,7 +75,7 @@ impl Kernels {
     pub async fn plan(&self, wish: Wish<'_>) -> Result<Plan> {
         if !is_python(wish.notebook) {
             self.command(wish.notebook, None).await?;
-            return Ok(Plan { python: None, interpreter: None, imports: None, warnings: Vec::new() });
+            return Ok(Plan { python: None, interpreter: None, imports: None, contract: None, warnings: Vec::new() });
         }
         let mut warnings = Vec::new();
         let mut python = None;
@@ -94,36 +97,30 @@ impl Kernels {
             warnings.push(format!("this server has no kernelspec `{named}`; it runs in the server's own Python"));
         }
         let interpreter = command.argv.first().map_or(self.environment.python(), Path::new);
-        let (missing, imports) = self.modules(interpreter, &wish).await;
-        if !missing.is_empty() {
-            warnings.push(format!("{} has no module {}", interpreter.display(), missing.join(", ")));
+        let mut plan =
+            Plan { interpreter: Some(interpreter.to_owned()), python, imports: None, contract: None, warnings };
+        if let Some(found) = self.inspect(interpreter, &wish).await {
+            let (missing, imports) = modules(found.missing_imports, found.imports, &wish);
+            if !missing.is_empty() {
+                plan.warnings.push(format!("{} has no module {}", interpreter.display(), missing.join(", ")));
+            }
+            plan.imports = Some(imports);
+            match contract_of(found.reading) {
+                Ok(contract) => plan.contract = Some(contract),
+                Err(why) => plan.warnings.push(why),
+            }
         }
-        Ok(Plan { interpreter: Some(interpreter.to_owned()), python, imports, warnings })
+        Ok(plan)
     }
 
-    /// The modules that a notebook imports and will not find, and those that its cells import from elsewhere than beside it.
-    async fn modules(&self, interpreter: &Path, wish: &Wish<'_>) -> (Vec<String>, Option<Imports>) {
+    /// What there is to know of a notebook in an interpreter; a notebook can be run without.
+    async fn inspect(&self, interpreter: &Path, wish: &Wish<'_>) -> Option<Inspection> {
         let code: Vec<String> = wish.notebook.code_cells().into_iter().map(|(_, source, _)| source).collect();
         let code: Vec<&str> = code.iter().map(String::as_str).collect();
-        let beside: Vec<&str> = wish.dependencies.iter().filter_map(|(path, _)| module_of(path.as_str())).collect();
-        let found = match self.inspector.inspect(interpreter, Code { cells: &code, beside: &beside }).await {
-            Ok(inspection) => inspection,
-            Err(error) => {
-                tracing::warn!(%error, "cannot look for the imports of a notebook");
-                return (Vec::new(), None);
-            }
-        };
-        let ours = ["nbhook", "naas"]; // the server puts them on the kernel's path
-        let missing = found.missing_imports.into_iter();
-        let missing =
-            missing.filter(|name| !ours.contains(&name.as_str()) && !beside.contains(&name.as_str())).collect();
-        let mut imports = found.imports;
-        let styled = wish.dependencies.iter().any(|(path, _)| path.as_str() == "matplotlibrc");
-        imports.modules.retain(|name| {
-            let package = name.split('.').next().unwrap_or_default();
-            !beside.contains(&package) && (!styled || package != "matplotlib")
-        });
-        (missing, Some(imports))
+        let parameters = wish.notebook.parameters_source();
+        let code = Code { cells: &code, beside: &beside(wish), parameters: parameters.as_deref() };
+        let inspection = self.inspector.inspect(interpreter, code).await;
+        inspection.inspect_err(|error| tracing::warn!(%error, "cannot look into a notebook")).ok()
     }
 
     /// How to start the kernel of a notebook; `python` is the interpreter chosen for it, if any.
@@ -180,6 +177,25 @@ impl Kernels {
     }
 }
 
+/// The modules that a notebook imports and will not find, and those that its cells import from elsewhere than beside it.
+fn modules(missing: Vec<String>, mut imports: Imports, wish: &Wish<'_>) -> (Vec<String>, Imports) {
+    let ours = ["nbhook", "naas"]; // the server puts them on the kernel's path
+    let beside = beside(wish);
+    let missing = missing.into_iter();
+    let missing = missing.filter(|name| !ours.contains(&name.as_str()) && !beside.contains(&name.as_str())).collect();
+    let styled = wish.dependencies.iter().any(|(path, _)| path.as_str() == "matplotlibrc");
+    imports.modules.retain(|name| {
+        let package = name.split('.').next().unwrap_or_default();
+        !beside.contains(&package) && (!styled || package != "matplotlib")
+    });
+    (missing, imports)
+}
+
+/// The modules that will lie beside the notebook.
+fn beside<'a>(wish: &Wish<'a>) -> Vec<&'a str> {
+    wish.dependencies.iter().filter_map(|(path, _)| module_of(path.as_str())).collect()
+}
+
 /// The module that a file beside a notebook is, or is a part of.
 fn module_of(path: &str) -> Option<&str> {
     let first = path.split('/').next()?;
@@ -187,7 +203,7 @@ fn module_of(path: &str) -> Option<&str> {
 }
 
 /// A notebook without a word about its kernel is taken for Python: nbformat 3 had no others to speak of.
-fn is_python(notebook: &Notebook) -> bool {
+pub(super) fn is_python(notebook: &Notebook) -> bool {
     match (notebook.kernelspec_name(), notebook.language()) {
         (Some(name), _) if is_native(name) => true,
         (_, Some(language)) => language == "python",

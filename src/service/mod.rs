@@ -3,20 +3,33 @@
 //! It knows no HTTP framework, no SQL and no socket. Every method checks who is calling before it touches anything.
 
 mod admission;
+mod answers;
+mod attempt;
 mod call;
+mod conclude;
+mod contracts;
 mod deploy;
+mod documents;
 mod ending;
 mod error;
 mod hooks;
+mod idempotency;
 mod keep;
+mod kept;
 mod kernels;
 mod notebooks;
 mod notices;
+mod prepare;
 mod reply;
 mod request;
+mod retention;
+mod room;
+mod runs;
+mod tasks;
 mod unsaved;
 mod users;
 mod warm;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,23 +41,30 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use admission::{Admission, RETRY_AFTER};
-pub use call::Target;
+pub use call::{Called, Target};
+use contracts::Checkers;
+pub use contracts::inspect_notebook;
 pub use deploy::{Deploy, DeployReply};
 pub use error::{Error, Result};
-pub use hooks::RunQuery;
 pub use kernels::Kernels;
 use kernels::Wish;
 use notebooks::Notebooks;
 pub use reply::{Content as AnswerContent, Reply, ReplyBody};
-pub use request::{Body, Call, Upload};
+pub use request::{Body, Call, Prefer, Upload, Wish as CallWish};
+pub use retention::{Pruned, PrunedHook, Tally};
+pub use runs::{Events, RunQuery};
+pub use tasks::{Asker, Task};
 use unsaved::Unsaved;
 pub use users::IssuedToken;
 pub use warm::Warmth;
+use watch::Live;
+pub use watch::Watching;
 
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::kernel::Executor;
 use crate::mail::Mailer;
+use crate::model::{Mode, RunState};
 use crate::random::SharedRandom;
 pub use crate::response::Accept;
 use crate::store::{Database, Files};
@@ -66,6 +86,8 @@ pub struct Parts {
     pub kernels: Kernels,
     pub mailer: Mailer,
     pub templates: Templates,
+    /// What the keys of tasks are made with.
+    pub task_secret: Vec<u8>,
     /// Where runs go on when their callers are gone.
     pub runtime: Handle,
 }
@@ -85,15 +107,22 @@ pub struct Service {
     runtime: Handle,
     admission: Arc<Admission>,
     notebooks: Arc<Notebooks>,
+    checkers: Checkers,
     runs: TaskTracker,
+    live: Live,
     unsaved: Unsaved,
+    task_secret: Vec<u8>,
     draining: AtomicBool,
+    /// Asynchronous runs that wait are left to the next server.
+    parking: CancellationToken,
     interrupt: CancellationToken,
     notices: Notify,
     /// The turn to make or remove the folder of a hook.
     folders: Semaphore,
     /// Leave to send mails.
     sender: Semaphore,
+    /// Leave to remove what exceeds its bounds.
+    sweeper: Semaphore,
 }
 
 impl std::fmt::Debug for Service {
@@ -108,6 +137,7 @@ impl Service {
         let kernel = &parts.settings.kernel;
         Arc::new(Self {
             admission: Admission::new(kernel.limit, kernel.queue),
+            live: Live::new(parts.clock.clone()),
             settings: parts.settings,
             public_url: parts.public_url,
             db: parts.db,
@@ -120,13 +150,17 @@ impl Service {
             templates: parts.templates,
             runtime: parts.runtime,
             notebooks: Arc::default(),
+            checkers: Checkers::default(),
             runs: TaskTracker::new(),
             unsaved: Unsaved::default(),
+            task_secret: parts.task_secret,
             draining: AtomicBool::new(false),
+            parking: CancellationToken::new(),
             interrupt: CancellationToken::new(),
             notices: Notify::new(),
             folders: Semaphore::new(FOLDER_USERS as usize),
             sender: Semaphore::new(1),
+            sweeper: Semaphore::new(1),
         })
     }
 
@@ -136,9 +170,10 @@ impl Service {
         format!("{}/hooks/{}", self.public_url, hook.token.expose())
     }
 
-    /// From now on calls are turned away; what is running goes on.
+    /// From now on calls are turned away; what is running goes on, and what waits without a caller is left to the next server.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
+        self.parking.cancel();
         self.runs.close();
     }
 
@@ -192,22 +227,28 @@ impl Service {
         self.runs.len()
     }
 
-    /// Ends the processes that a killed server left behind, marks its runs interrupted and queues the mails about them.
-    pub async fn recover(&self) -> Result<()> {
+    /// Ends the processes that a killed server left behind, and takes over its runs.
+    pub async fn recover(self: &Arc<Self>) -> Result<()> {
         tokio::task::spawn_blocking(crate::kernel::remove_leftovers).await?;
         let runs = self.db.unfinished_runs().await?;
-        if runs.is_empty() {
-            return Ok(());
-        }
-        tracing::warn!(runs = runs.len(), "the last server was killed in the middle of runs; they are interrupted");
         // First: as long as a run is on record as running, the next start looks for its processes again.
-        let marks: Vec<_> = runs.iter().map(|(run, _)| *run).collect();
-        tokio::task::spawn_blocking(move || crate::kernel::process::kill_orphans(&marks)).await?;
-        for (run, hook) in runs {
-            self.interrupted(run, hook).await?;
+        let running = runs.iter().filter(|run| run.mode == Mode::Sync || run.state == RunState::Running);
+        let marks: Vec<_> = running.map(|run| run.id).collect();
+        if !marks.is_empty() {
+            tracing::warn!(runs = marks.len(), "the last server was killed in the middle of runs");
+            tokio::task::spawn_blocking(move || crate::kernel::process::kill_orphans(&marks)).await?;
         }
-        Ok(())
+        self.take_over(runs).await
     }
+}
+
+/// Bytes in hexadecimal.
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}"); // writing to a String cannot fail
+        hex
+    })
 }
 
 /// Does blocking work on files away from the async threads.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::model::{RunError, RunId};
 
@@ -11,9 +12,13 @@ use crate::model::{RunError, RunId};
 pub struct Reply {
     pub run: RunId,
     pub body: ReplyBody,
+    /// Whether this was answered before and is told again (`Idempotency-Key`).
+    pub replayed: bool,
 }
 
-#[derive(Debug)]
+/// Serialises without [`Content`].
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ReplyBody {
     /// The notebook's answer.
     Answer {
@@ -22,6 +27,7 @@ pub enum ReplyBody {
         media_type: String,
         file_name: String,
         inline: bool,
+        #[serde(skip)]
         content: Content,
     },
     /// The run succeeded and answered nothing.
@@ -44,4 +50,30 @@ pub enum Content {
     Bytes(Vec<u8>),
     /// Open, so it can be streamed after its folder is gone.
     File(std::fs::File, PathBuf),
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::Bytes(Vec::new())
+    }
+}
+
+impl Reply {
+    pub(super) fn new(run: RunId, body: ReplyBody) -> Self {
+        Self { run, body, replayed: false }
+    }
+}
+
+impl ReplyBody {
+    /// Status and media type of a notebook's own answer, for the record; none of a failure, which only `http` knows how to tell,
+    /// and no media type where the notebook answered nothing.
+    pub(super) fn answered(&self) -> Option<(u16, Option<String>)> {
+        match self {
+            Self::Answer { status, media_type, .. } => Some((*status, Some(media_type.clone()))),
+            Self::Done { .. } => Some((200, None)),
+            Self::SeeOther(_) => Some((303, None)),
+            Self::Reported { status, .. } => Some((*status, Some("application/problem+json".to_owned()))),
+            Self::Failed(_) => None,
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::{Error, Result, Service, on_disk};
+use super::{Error, Result, Service, hex, on_disk};
 use crate::model::{ApiToken, Caller, Invalid, Owner, Role, TokenHash, TokenId, TokenInfo, User, UserId};
 use crate::store::StoreError;
 
@@ -19,12 +19,7 @@ pub struct IssuedToken {
 }
 
 fn hash(token: &ApiToken) -> TokenHash {
-    use std::fmt::Write as _;
-    let digest = Sha256::digest(token.expose().as_bytes());
-    TokenHash(digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}"); // writing to a String cannot fail
-        hex
-    }))
+    TokenHash(hex(&Sha256::digest(token.expose().as_bytes())))
 }
 
 impl Service {
@@ -112,7 +107,8 @@ impl Service {
             Some(token) => token.expose().parse()?,
             None => self.admin_token_file().await?,
         };
-        self.db.set_named_token(admin.id, ADMIN, &hash(&token), self.clock.now()).await?;
+        let (hash, now) = (hash(&token), self.clock.now());
+        self.with_reserve(|| self.db.set_named_token(admin.id, ADMIN, &hash, now)).await?;
         Ok(token)
     }
 

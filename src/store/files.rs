@@ -6,10 +6,15 @@
 //! <data>/<owner>/<path>/outputs/<histo>.ipynb         what a run left
 //! <data>/<owner>/<path>/workdir/                      of hooks with a persistent working directory
 //! <data>/admin.token
-//! <data>/.nbhook/                                     the server's own: lock, database, kernel environment, scratch, mail
+//! <data>/.nbhook/                                     the server's own: lock, database, kernel environment, scratch, mail,
+//!                                                     calls/<run>/… (uploads of runs to come), answers/<run> (bodies),
+//!                                                     reserve (room for what has to be written on a full disk)
 //! ```
 //!
 //! Blocking: callers on async threads go through `spawn_blocking`.
+
+mod leftovers;
+mod reserve;
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
@@ -20,6 +25,8 @@ use tempfile::TempDir;
 
 use super::{Result, StoreError};
 use crate::model::{Histo, Hook, HookPath, Owner, RelativePath};
+
+pub use leftovers::Found;
 
 /// A new version's files: the notebook, and its dependencies by their path relative to it.
 #[derive(Debug)]
@@ -174,7 +181,15 @@ impl Files {
     }
 
     pub fn remove_versions(&self, hook: &Hook, histos: &[Histo]) -> Result<()> {
-        histos.iter().try_for_each(|histo| gone(&self.of(hook).join(histo.as_str()), |path| fs::remove_dir_all(path)))
+        histos.iter().try_for_each(|histo| self.remove_version(&hook.owner_name, &hook.path, histo))
+    }
+
+    /// Removes a version's files, and what its absence leaves empty if it was the only thing of its path.
+    pub fn remove_version(&self, owner: &Owner, path: &HookPath, histo: &Histo) -> Result<()> {
+        let folder = self.hook_folder(owner, path);
+        self.take_away(&folder.join(histo.as_str()))?;
+        self.remove_empty(owner, &folder);
+        Ok(())
     }
 
     pub fn remove_outputs(&self, hook: &Hook, histos: &[Histo]) -> Result<()> {
@@ -185,16 +200,27 @@ impl Files {
     /// Removes everything of a hook, and the folders above it that this leaves empty.
     pub fn remove_hook(&self, hook: &Hook) -> Result<()> {
         let folder = self.of(hook);
-        // In one step, so that nothing can be put into it while it is removed.
+        self.take_away(&folder)?;
+        self.remove_empty(&hook.owner_name, folder.parent().unwrap_or(&folder));
+        Ok(())
+    }
+
+    /// Removes a folder: in one step, so that nothing can be put into it while it is removed and nobody finds half of it.
+    fn take_away(&self, folder: &Path) -> Result<()> {
         let away = self.scratch()?;
-        gone(&folder, |path| fs::rename(path, away.path().join("hook")))?;
-        let owner = self.data.join(hook.owner_name.as_str());
-        for parent in folder.ancestors().skip(1).take_while(|parent| parent.starts_with(&owner)) {
-            if fs::remove_dir(parent).is_err() {
-                break; // not empty: another hook's
+        gone(folder, |path| fs::rename(path, away.path().join("gone")))?;
+        away.close().map_err(at(folder))
+    }
+
+    /// Removes a folder of an owner's, and those above it, as far as they are empty.
+    fn remove_empty(&self, owner: &Owner, folder: &Path) {
+        let owner = self.data.join(owner.as_str());
+        for folder in folder.ancestors().take_while(|folder| folder.starts_with(&owner)) {
+            match fs::remove_dir(folder) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => break, // another hook's
+                _ => {}
             }
         }
-        away.close().map_err(at(&folder))
     }
 }
 
@@ -208,13 +234,13 @@ pub struct Staged {
 impl Staged {
     pub fn place(self, owner: &Owner, path: &HookPath, histo: &Histo) -> Result<()> {
         let parent = self.files.hook_folder(owner, path);
-        fs::create_dir_all(&parent).map_err(at(&parent))?;
         let target = parent.join(histo.as_str());
-        let staged = self.folder.keep();
-        if let Err(error) = fs::rename(&staged, &target) {
-            drop(fs::remove_dir_all(&staged));
+        let placed = fs::create_dir_all(&parent).and_then(|()| fs::rename(self.folder.path(), &target));
+        if let Err(error) = placed {
+            self.files.remove_empty(owner, &parent);
             return Err(at(&target)(error));
         }
+        drop(self.folder.keep()); // it is not there any more
         sync_folder(&parent)
     }
 }
@@ -235,7 +261,7 @@ fn write_durably(path: &Path, content: &[u8]) -> Result<()> {
     file.write_all(content).and_then(|()| file.sync_all()).map_err(at(path))
 }
 
-fn sync_folder(folder: &Path) -> Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(at(folder))
 }
 
@@ -254,7 +280,7 @@ fn copy_tree(source: &Path, target: &Path) -> Result<()> {
 }
 
 /// What is in a file, if it is there.
-fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         read => read.map(Some).map_err(at(path)),
@@ -262,7 +288,7 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>> {
 }
 
 /// Makes a folder in one that is there; that it exists already is fine.
-fn make_in_parent(folder: &Path) -> Result<()> {
+pub(super) fn make_in_parent(folder: &Path) -> Result<()> {
     match fs::create_dir(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(at(folder)(error)),
         _ => Ok(()),
@@ -270,7 +296,7 @@ fn make_in_parent(folder: &Path) -> Result<()> {
 }
 
 /// Removes `path`; that it is gone already is fine.
-fn gone(path: &Path, remove: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
+pub(super) fn gone(path: &Path, remove: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
     match remove(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
         _ => Ok(()),
@@ -278,7 +304,7 @@ fn gone(path: &Path, remove: impl FnOnce(&Path) -> io::Result<()>) -> Result<()>
 }
 
 /// Says which file an I/O error is about.
-fn at(path: &Path) -> impl Fn(io::Error) -> StoreError {
+pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> StoreError {
     let path = path.to_owned();
     move |source| StoreError::File { path: path.clone(), source }
 }

@@ -4,11 +4,15 @@
 
 mod database;
 mod files;
+mod kept;
+#[cfg(test)]
+mod tests;
 
 pub use database::{
-    Database, Deployed, FinishedRun, ListedOutput, NewDeploy, NewNotice, NewRun, Notice, NoticeEvent, RunFilter,
+    Database, Deployed, FinishedRun, KeyClaim, KeyUse, ListedOutput, NewDeploy, NewNotice, NewRun, Notice, NoticeEvent,
+    OnRecord, RemovedRun, RunFilter, Unfinished,
 };
-pub use files::{DataLock, FileStamp, Files, Scratch, VersionFiles, write_atomic};
+pub use files::{DataLock, FileStamp, Files, Found, Scratch, VersionFiles, write_atomic};
 
 /// Why something could not be stored or read back. For the log, never for a caller.
 #[derive(Debug, thiserror::Error)]
@@ -26,5 +30,28 @@ pub enum StoreError {
     #[error("{0} already exists")]
     Exists(&'static str),
 }
+
+impl StoreError {
+    /// Whether there was no room for it: the disk, or what its user may take of it, is full.
+    #[must_use]
+    pub fn is_for_want_of_room(&self) -> bool {
+        match self {
+            Self::File { source, .. } | Self::Database(sqlx::Error::Io(source)) => is_for_want_of_room(source),
+            Self::Database(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| SQLITE_FULL.contains(&&*code))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether there was no room for it on the disk: ENOSPC or EDQUOT.
+#[must_use]
+pub fn is_for_want_of_room(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+}
+
+/// SQLite's result codes for a full disk: `SQLITE_FULL`, and `SQLITE_IOERR_SHMSIZE`, for its own index of the log.
+const SQLITE_FULL: [&str; 2] = ["13", "4874"];
 
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -7,7 +7,7 @@ import json
 import os
 import zipfile
 
-from nbhook import RunFailed, webhook
+from nbhook import Invalid, RunFailed, webhook
 
 FIXTURES = os.environ["FIXTURES"]
 
@@ -56,6 +56,8 @@ score = run("json_scorer")
 assert {"probability", "decision", "contributions", "customer"} <= set(score), score
 echo = run("echo", text="ä", number=1.5, none=None, list=[1, {"a": True}])
 assert echo["body"] == {"text": "ä", "number": 1.5, "none": None, "list": [1, {"a": True}]}, echo
+typed = run("typed_parameters", warehouse="Rotterdam", day="2025-12-24", size=[1, 2])
+assert (typed["day"], typed["size"], typed["types"]["banned"]) == ("datetime.date(2025, 12, 24)", "(1, 2)", "set"), typed
 assert run("prints_200000_lines", lines=1000) == {"lines": 1000}
 
 # %% naas's marking
@@ -71,6 +73,10 @@ third = failure("fails_in_third_cell")
 assert (third.status, third.ename) == (500, "ValueError") and "in cell" in str(third), third
 assert failure("asks_input").ename == "StdinNotImplementedError"
 assert failure("sales_report", region="Atlantis").status == 500
+try:
+    run("typed_parameters", day="tomorrow")
+except Invalid as error:
+    assert [wrong["name"] for wrong in error.problem["errors"]] == ["day", "warehouse"], error.problem
 
 # %% Nothing was left out
 left_out = {"loops_forever", "eats_memory"}  # they are for the tests of limits

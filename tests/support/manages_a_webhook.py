@@ -62,7 +62,10 @@ assert webhook.run(NAME) == {"answer": 3, "data": "a;€"}
 assert webhook.run(NAME, {"n": 40}) == {"answer": 42, "data": "a;€"}
 old = webhook.list(NAME)[1]["histo"]
 assert webhook.run(NAME, {"n": 40}, histo=old) == {"answer": 41, "data": "a;€"}
-failed = raises(RunFailed, webhook.run, NAME, {"n": "text"})
+assert url.hook["contract"]["properties"] == {"n": {"type": "integer", "default": 1}}
+wrong = raises(Invalid, webhook.run, NAME, {"n": "text"})
+assert (wrong.status, wrong.field) == (422, "n") and "must be integer" in str(wrong), wrong
+failed = raises(RunFailed, webhook.run, NAME, {"open": 5})
 assert (failed.status, failed.ename, failed.cell) == (500, "TypeError", 1) and "in cell 2" in str(failed), str(failed)
 
 # %% versions: list, get, promote, clear

@@ -4,6 +4,7 @@
 
     webhook.add()                       # deploys this notebook, gives its URL
     webhook.respond_json({"ok": True})  # what a caller of the URL receives
+    nbhook.progress(3, 9, "loading")    # how far the run is
 
 The package is the client of an nbhook server. It uses the standard library only, because it lives in other people's kernels, and
 importing it reads no file, opens no connection and changes nothing.
@@ -32,7 +33,9 @@ from ._errors import (
     Unauthorized,
     Unavailable,
 )
+from ._progress import progress
 from ._settings import login
+from ._tasks import Task
 
 __version__ = "0.1.0"
 
@@ -47,10 +50,12 @@ __all__ = [
     "NotebookPathError",
     "RunFailed",
     "ServerUnreachable",
+    "Task",
     "TooManyRequests",
     "Unauthorized",
     "Unavailable",
     "__version__",
     "login",
+    "progress",
     "webhook",
 ]

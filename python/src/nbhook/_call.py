@@ -1,4 +1,4 @@
-"""Calling a hook's URL from Python and giving back what it answered."""
+"""Calling a hook's URL from Python and giving back what it answered, or the task that will."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _DEFAULT_RUN_SECONDS = 600.0
 _MARGIN_SECONDS = 60.0
+_LONGEST_WAIT = 600
+_LONGEST_KEY = 255
 
 
 def call(
@@ -26,12 +28,16 @@ def call(
     timeout: float | None,
     debug: bool,
     user: str | None,
+    wait: float | None,
+    idempotency_key: str | None,
 ) -> Any:
     """See ``webhook.run``."""
     import json
 
     from ._json import to_json
+    from ._tasks import task_of
 
+    headers = _headers(wait, idempotency_key)
     if path is None and inside_run():
         return _endless()
     target = Target(path, debug, user)
@@ -41,34 +47,65 @@ def call(
     url = str(hook.get("url", ""))
     if histo is not None:
         url += f"/versions/{check_histo(histo)}"
-    wait = timeout if timeout is not None else _patience(hook.get("params"))
-    if params is None:
-        answer = target.client.send("GET", url, timeout=wait)
+    patience = timeout if timeout is not None else _patience(hook.get("params"), wait)
+    if params is None and idempotency_key is None:
+        answer = target.client.send("GET", url, timeout=patience, headers=headers)
     else:
-        plain = to_json(params)
+        plain = to_json({} if params is None else params)
         if not isinstance(plain, dict):
             raise TypeError(f"params must be a dict, not {type(params).__name__}")
         body = json.dumps(plain, allow_nan=False).encode("utf-8")
-        answer = target.client.send("POST", url, body, "application/json", timeout=wait, shown=plain)
-    return _result(answer)
+        answer = target.client.send("POST", url, body, "application/json", timeout=patience, shown=plain, headers=headers)
+    return task_of(target.client, answer, url) or result_of(answer)
 
 
-def _result(answer: Answer) -> Any:
+def _headers(wait: Any, idempotency_key: Any) -> dict[str, str]:
+    """What the two arguments say in HTTP."""
+    headers: dict[str, str] = {}
+    if wait is not None:
+        if isinstance(wait, bool) or not isinstance(wait, (int, float)):
+            raise TypeError(f"wait must be a number of seconds, not {type(wait).__name__}")
+        if not 0 <= wait <= _LONGEST_WAIT:
+            raise ValueError(f"wait must be from 0 to {_LONGEST_WAIT} seconds, not {wait}")
+        # Whole seconds only, and a part of one is not "at once".
+        headers["Prefer"] = "respond-async" if wait == 0 else f"wait={-int(-wait // 1)}"
+    if idempotency_key is not None:
+        if not isinstance(idempotency_key, str):
+            raise TypeError(f"idempotency_key must be a str, not {type(idempotency_key).__name__}")
+        visible = all("!" <= char <= "~" for char in idempotency_key)
+        if not visible or not 1 <= len(idempotency_key) <= _LONGEST_KEY:
+            raise ValueError(f"idempotency_key must be 1 to {_LONGEST_KEY} letters, digits or signs of ASCII, without spaces")
+        headers["Idempotency-Key"] = idempotency_key
+    return headers
+
+
+def result_of(answer: Answer) -> Any:
+    """The answer of a notebook as a value.
+
+    Raises:
+        RunFailed: it has an error status.
+        ApiError: there was no run.
+    """
     if 300 <= answer.status < 400:
         return answer.location()
     if answer.status < 400:
         return answer.decoded()
     problem = answer.problem()
     run = answer.headers.get("X-Nbhook-Run")
-    message = _errors.describe(answer.status, problem)
     retry = _errors.retry_seconds(answer.headers.get("Retry-After"))
     if run is None:  # refused before a run was made
-        raise _errors.error_class(answer.status)(message, answer.status, problem, retry)
+        raise _errors.error_class(answer.status)(_errors.describe(answer.status, problem), answer.status, problem, retry)
+    raise failure(problem, answer.status, run, answer.decoded(), retry)
+
+
+def failure(problem: Mapping[str, Any], status: int, run: str, answer: Any, retry: float | None = None) -> _errors.RunFailed:
+    """What is raised for a run that failed."""
+    message = _errors.describe(status, problem)
     if problem.get("ename"):
-        message = f"{problem.get('ename')}: {problem.get('evalue')}{_place(problem)} (status {answer.status})"
-    failed = _errors.RunFailed(message, answer.status, {"run": run, **problem}, retry)
-    failed.answer = answer.decoded()
-    raise failed
+        message = f"{problem.get('ename')}: {problem.get('evalue')}{_place(problem)} (status {status})"
+    failed = _errors.RunFailed(message, status, {"run": run, **problem}, retry)
+    failed.answer = answer
+    return failed
 
 
 def _place(problem: Mapping[str, Any]) -> str:
@@ -77,8 +114,10 @@ def _place(problem: Mapping[str, Any]) -> str:
     return f" in cell {cell + 1}" if isinstance(cell, int) else " in the parameters of the call"
 
 
-def _patience(params: Any) -> float:
-    """How long to wait for the answer: the hook's own timeout and some time to queue and start."""
+def _patience(params: Any, wait: float | None = None) -> float:
+    """How long to wait for the answer: as long as the server was told to, or the hook's own timeout; and some time to queue and start."""
+    if wait is not None:
+        return wait + _MARGIN_SECONDS
     seconds = params.get("timeout") if isinstance(params, dict) else None
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         seconds = _DEFAULT_RUN_SECONDS

@@ -20,9 +20,13 @@ _NOT_YOURS = {"connection", "content-length", "keep-alive", "te", "trailer", "tr
 _TOKEN = set("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")  # RFC 9110, 5.6.2
 
 
-def answer(kind: str, bundle: Bundle, status: Any, headers: Mapping[str, Any] | None, **more: Any) -> None:
+def answer(kind: str, bundle: Bundle, status: Any, headers: Mapping[str, Any] | None, early: Any = False, **more: Any) -> None:
     """Display ``bundle`` marked as the answer. Entries of ``more`` that are None are left out of the mark."""
+    if not isinstance(early, bool):
+        raise TypeError(f"early must be True or False, not {type(early).__name__}")
     response: dict[str, Any] = {"kind": kind}
+    if early:
+        response["early"] = True
     response.update({key: value for key, value in more.items() if value is not None})
     if status is not None:
         response["status"] = check_status(status)

@@ -108,16 +108,17 @@ class Client:
         content_type: str | None = None,
         timeout: float = TIMEOUT,
         shown: Any = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Any request; any status is an answer. The API token goes along only to the configured server."""
         from urllib.request import Request
 
         if not url.startswith(("http://", "https://")):  # urllib would also open file: and ftp:
             raise _errors.ServerUnreachable("the address the server gave is not an HTTP URL")
-        headers = {"Accept": "*/*", "User-Agent": "nbhook-python"}
+        sent = {"Accept": "*/*", "User-Agent": "nbhook-python", **(headers or {})}
         if content_type:
-            headers["Content-Type"] = content_type
-        request = Request(url, data=body, headers=headers, method=method)
+            sent["Content-Type"] = content_type
+        request = Request(url, data=body, headers=sent, method=method)
         if _origin(url) == _origin(self.settings.url):
             request.add_unredirected_header("Authorization", f"Bearer {self.settings.token}")
         self._show(f"--> {method} {_masking.mask_url(url)}", shown)

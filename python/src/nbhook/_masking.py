@@ -11,9 +11,10 @@ _LONGEST = 4000
 
 
 def mask_url(text: str) -> str:
-    """Replace the token in every ``…/hooks/<token>``; ``/v1/hooks/<id>`` holds an id and stays."""
+    """Replace the token in every ``…/hooks/<token>`` and the key of a task; ``/v1/hooks/<id>`` holds an id and stays."""
     import re
 
+    text = re.sub(r"(/v1/(?:tasks|runs)/[^?#\s\"'<>]*\?key=)[^&#\s\"'<>]+", r"\1…", text)
     return re.sub(r"(?<!/v1)/hooks/[^/?#\s\"'<>]+", "/hooks/…", text)
 
 

@@ -2,6 +2,9 @@
 
 Each shows its answer in the notebook and marks it; the first marked output of a run is the answer. They return None, and do the same in
 a run and while the notebook is written. All take ``status=`` (int, 200 to 599; default 200) and ``headers=`` (dict of str).
+
+All but :func:`respond_notebook` take ``early=True``: the caller is answered at once, and the notebook runs on. What fails after it makes
+the run a failed one, but the caller has the answer.
 """
 
 from __future__ import annotations
@@ -24,13 +27,13 @@ _PREVIEW_LINES = 10
 _PREVIEW_CHARACTERS = 2000
 
 
-def respond_html(data: str, status: Status = None, headers: Headers = None) -> None:
+def respond_html(data: str, status: Status = None, headers: Headers = None, early: bool = False) -> None:
     """Answer with HTML (``text/html; charset=utf-8``)."""
     text = _text("respond_html", data, "for a DataFrame use data.to_html()")
-    _display.answer("html", {"text/html": text, "text/plain": _note("HTML", text)}, status, headers)
+    _display.answer("html", {"text/html": text, "text/plain": _note("HTML", text)}, status, headers, early)
 
 
-def respond_json(data: Any, status: Status = None, headers: Headers = None) -> None:
+def respond_json(data: Any, status: Status = None, headers: Headers = None, early: bool = False) -> None:
     """Answer with JSON (``application/json``). Any value is an answer, ``None``, ``0``, ``[]`` and ``{}`` too.
 
     Takes what JSON knows and DataFrame (one object per row, no index), Series and numpy arrays (arrays), numpy scalars, datetime,
@@ -46,10 +49,16 @@ def respond_json(data: Any, status: Status = None, headers: Headers = None) -> N
 
     value = to_json(data)
     text = _text("respond_json", json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False), "")
-    _display.answer("json", {"application/json": value, "text/plain": _shortened(text)}, status, headers)
+    _display.answer("json", {"application/json": value, "text/plain": _shortened(text)}, status, headers, early)
 
 
-def respond_image(data: Any = None, filename: PathLike | None = None, status: Status = None, headers: Headers = None) -> None:
+def respond_image(
+    data: Any = None,
+    filename: PathLike | None = None,
+    status: Status = None,
+    headers: Headers = None,
+    early: bool = False,
+) -> None:
     """Answer with a PNG, JPEG, GIF or WebP image; which one is told by its first bytes.
 
     Args:
@@ -65,29 +74,29 @@ def respond_image(data: Any = None, filename: PathLike | None = None, status: St
         raise TypeError("respond_image takes either data or filename")
     content, media_type = image_bytes(filename if data is None else data)
     bundle = {media_type: base64.b64encode(content).decode("ascii"), "text/plain": f"{media_type} response, {len(content)} bytes"}
-    _display.answer("image", bundle, status, headers)
+    _display.answer("image", bundle, status, headers, early)
 
 
-def respond_svg(data: str, status: Status = None, headers: Headers = None) -> None:
+def respond_svg(data: str, status: Status = None, headers: Headers = None, early: bool = False) -> None:
     """Answer with an SVG drawing (``image/svg+xml``), given as its markup."""
     text = _text("respond_svg", data, "pass the markup")
     if "<svg" not in text and ":svg" not in text:
         raise ValueError("respond_svg takes SVG markup, and there is no <svg> element in it; read a file first")
-    _display.answer("svg", {"image/svg+xml": text, "text/plain": _note("SVG", text)}, status, headers)
+    _display.answer("svg", {"image/svg+xml": text, "text/plain": _note("SVG", text)}, status, headers, early)
 
 
-def respond_text(data: str, status: Status = None, headers: Headers = None) -> None:
+def respond_text(data: str, status: Status = None, headers: Headers = None, early: bool = False) -> None:
     """Answer with plain text (``text/plain; charset=utf-8``)."""
-    _display.answer("text", {"text/plain": _text("respond_text", data, "use str(data)")}, status, headers)
+    _display.answer("text", {"text/plain": _text("respond_text", data, "use str(data)")}, status, headers, early)
 
 
-def respond_markdown(data: str, status: Status = None, headers: Headers = None) -> None:
+def respond_markdown(data: str, status: Status = None, headers: Headers = None, early: bool = False) -> None:
     """Answer with Markdown (``text/markdown``); callers who prefer HTML get it rendered."""
     text = _text("respond_markdown", data, "use str(data)")
-    _display.answer("markdown", {"text/markdown": text, "text/plain": text}, status, headers)
+    _display.answer("markdown", {"text/markdown": text, "text/plain": text}, status, headers, early)
 
 
-def respond_csv(data: Any, status: Status = None, headers: Headers = None) -> None:
+def respond_csv(data: Any, status: Status = None, headers: Headers = None, early: bool = False) -> None:
     """Answer with CSV (``text/csv; charset=utf-8``): a str as it is, or all of a DataFrame without its index.
 
     For large tables write a file and use :func:`respond_file`: it is not kept in the notebook's output.
@@ -97,7 +106,7 @@ def respond_csv(data: Any, status: Status = None, headers: Headers = None) -> No
     elif callable(getattr(data, "write_csv", None)):  # polars
         data = data.write_csv()
     text = _text("respond_csv", data, "pass CSV text or a DataFrame, for example pandas.DataFrame(rows)")
-    _display.answer("csv", {"text/csv": text, "text/plain": _first_lines(text)}, status, headers)
+    _display.answer("csv", {"text/csv": text, "text/plain": _first_lines(text)}, status, headers, early)
 
 
 def respond_file(
@@ -106,6 +115,7 @@ def respond_file(
     media_type: str | None = None,
     status: Status = None,
     headers: Headers = None,
+    early: bool = False,
 ) -> None:
     """Answer with a file, streamed to the caller and not kept in the notebook.
 
@@ -115,6 +125,7 @@ def respond_file(
         path: the file; where it lies is settled now, so a later ``os.chdir`` does not matter.
         name: the name the caller sees; default the file's own.
         media_type: such as ``application/pdf``; default by the ending of the name.
+        early: answer at once; the file must be complete and closed.
 
     Raises:
         FileNotFoundError: there is no such file now.
@@ -131,7 +142,7 @@ def respond_file(
         raise ValueError(f"{media_type!r} is not a media type such as application/pdf")
     note = f"file response: {name or os.path.basename(full)} ({os.path.getsize(full)} bytes)"
     bundle = {"text/html": f"<p>{_escape(note)}</p>", "text/plain": note}
-    _display.answer("file", bundle, status, headers, path=full, name=name, media_type=media_type)
+    _display.answer("file", bundle, status, headers, early, path=full, name=name, media_type=media_type)
 
 
 def respond_notebook(format: str | None = None, status: Status = None, headers: Headers = None) -> None:
@@ -142,7 +153,7 @@ def respond_notebook(format: str | None = None, status: Status = None, headers: 
     _display.answer("notebook", {"text/plain": note}, status, headers, format=format)
 
 
-def respond_error(status: int, detail: str, failed: bool = True, headers: Headers = None) -> None:
+def respond_error(status: int, detail: str, failed: bool = True, headers: Headers = None, early: bool = False) -> None:
     """Answer with an error (problem details, RFC 9457). The notebook goes on; end it by yourself if it should stop here.
 
     Args:
@@ -157,7 +168,7 @@ def respond_error(status: int, detail: str, failed: bool = True, headers: Header
     if not isinstance(failed, bool):
         raise TypeError(f"failed must be True or False, not {failed!r}")
     note = f"error response {checked}: {text}" + ("" if failed else " (the run does not count as failed)")
-    _display.answer("error", {"text/plain": note}, checked, headers, detail=text, failed=failed)
+    _display.answer("error", {"text/plain": note}, checked, headers, early, detail=text, failed=failed)
 
 
 def _text(function: str, data: Any, hint: str) -> str:

@@ -3,7 +3,7 @@
 Every function that talks to the server takes ``debug=True`` (prints each request and reply; hook tokens are masked, the API token is
 never shown) and ``user="name"`` (admins: whose webhooks are meant). ``path`` is the notebook's file: left out, the notebook this
 kernel runs; relative, from the working folder; ``~`` works. A path that is no file here is also tried as a path on the server, as
-``currents()`` shows it.
+``currents()`` shows it. ``run=`` is the id of a run, a row of ``runs()``, a ``Task``, or the ``RunFailed`` it ended in.
 
 Inside a run (the server runs the notebook; ``NBHOOK_RUN`` is set) ``add``, ``update``, ``delete``, ``clear``, ``clear_output`` and
 ``promote`` do nothing and say so in one line, so a notebook may hold its own deploy cell. The reading functions work there as far as
@@ -28,6 +28,7 @@ from ._respond import (
     respond_text,
 )
 from ._results import HookUrl, Table
+from ._runs import cancel, rerun, runs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "add",
+    "cancel",
     "clear",
     "clear_output",
     "currents",
@@ -50,6 +52,7 @@ __all__ = [
     "list",
     "list_output",
     "promote",
+    "rerun",
     "respond_csv",
     "respond_error",
     "respond_file",
@@ -61,6 +64,7 @@ __all__ = [
     "respond_svg",
     "respond_text",
     "run",
+    "runs",
     "update",
 ]
 
@@ -80,7 +84,8 @@ def add(
     Args:
         path: the notebook; default the current one. The file must exist.
         params: how the hook behaves: ``notif_down``, ``notif_up`` (e-mail address or list), ``next_url``, ``inline`` (bool),
-            ``timeout`` (seconds), ``concurrency``, ``queue``, ``workdir`` (``"scratch"`` | ``"persistent"``), ``env`` (dict of str),
+            ``timeout`` (seconds), ``mode`` (``"sync"`` | ``"async"``), ``retries``, ``on_interrupt`` (``"report"`` | ``"retry"``),
+            ``concurrency``, ``queue``, ``workdir`` (``"scratch"`` | ``"persistent"``), ``env`` (dict of str),
             ``python``, ``sensitive`` (list of parameter names).
         dependencies: files and folders the notebook needs, as paths from the notebook's folder. They keep their place relative to
             the notebook; one from outside that folder is found beside it, by its base name.
@@ -232,26 +237,33 @@ def run(
     histo: str | None = None,
     timeout: float | None = None,
     user: str | None = None,
+    wait: float | None = None,
+    idempotency_key: str | None = None,
 ) -> Any:
     """Call a webhook and return its answer: GET without ``params``, else POST with them as JSON.
 
     Args:
         params: values for the notebook's parameters cell.
         histo: call this version instead of the live one.
-        timeout: seconds to wait; default the hook's own timeout and a minute more.
+        timeout: seconds to wait for the server; default the hook's own timeout and a minute more.
+        wait: seconds to wait for the answer, up to 600; when it takes longer, the run goes on and its ``Task`` is returned. 0 returns
+            the ``Task`` at once.
+        idempotency_key: names this call, so that doing it again gives the first one's answer and does not run the notebook twice (POST).
 
     Returns:
         JSON as its value, text, HTML, CSV, Markdown and SVG as ``str``, all else as ``bytes``; for a hook with ``next_url`` the
-        address it sends callers to. None when a run calls its own notebook, which is not done.
+        address it sends callers to. A ``Task`` for a run that nobody waits for: with ``wait``, or of a hook whose ``mode`` is
+        ``"async"``. None when a run calls its own notebook, which is not done.
 
     Raises:
         RunFailed: the notebook answered with an error status (its body is in ``answer``).
         NotFound, Invalid, TooManyRequests, Unavailable: the call was refused before a run.
+        Conflict: a call with this key is still running; ``retry_after`` says when to try again.
         ServerUnreachable: no answer in time; the run goes on.
     """
     from ._call import call
 
-    return call(path, params, histo, timeout, debug, user)
+    return call(path, params, histo, timeout, debug, user, wait, idempotency_key)
 
 
 def _items(path: PathLike | None, kind: str, debug: bool, user: str | None) -> Iterator[dict[str, Any]]:

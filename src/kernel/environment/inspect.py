@@ -1,9 +1,10 @@
 """Tells what a Python interpreter has. Executes nothing of the notebook and imports none of its packages.
 
-Reads {"modules": [name], "cells": [source], "beside": [name]} from standard input and prints one line of JSON:
-{"executable": path, "version": "3.11.7", "modules": {name: version or "" or null}, "missing": [name],
-"imports": {"modules": [dotted name], "hindrance": why they cannot be imported before the cells run, or null}},
-or only executable and version when this Python is too old. Hence the old-fashioned code up to that point.
+Reads {"modules": [name], "cells": [source], "beside": [name], "parameters": source or null} from standard input and prints one
+line of JSON: {"executable": path, "version": "3.11.7", "modules": {name: version or "" or null}, "missing": [name],
+"imports": {"modules": [dotted name], "hindrance": why they cannot be imported before the cells run, or null},
+"contract": what `contract.py` reads in the cell with the parameters, or null}, or only executable and version when this Python is
+too old. Hence the old-fashioned code up to that point.
 """
 import json
 import sys
@@ -66,7 +67,8 @@ def without_magics(source):
 def pass_for_magic(line):
     bare = line.strip()
     value = bare.partition("=")[2].lstrip() if "=" in bare else ""
-    magic = bare.startswith(("%", "!", "?")) or bare.endswith("?") or value.startswith(("!", "%"))
+    asks = bare.endswith("?") and "#" not in bare  # not a comment that asks something
+    magic = bare.startswith(("%", "!", "?")) or asks or value.startswith(("!", "%"))
     return line[: len(line) - len(line.lstrip())] + "pass" if magic else line
 
 
@@ -182,4 +184,6 @@ asked = json.load(sys.stdin)
 answer["modules"] = {name: version(name) for name in asked["modules"]}
 answer["missing"] = missing(asked["cells"])
 answer["imports"] = imports(asked["cells"], asked["beside"])
+source = asked["parameters"]
+answer["contract"] = None if source is None else read_contract([source, without_magics(source)])
 print(json.dumps(answer))

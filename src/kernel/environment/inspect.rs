@@ -1,4 +1,5 @@
-//! Looking into a Python interpreter from outside: its version, its ipykernel, and which imports it lacks.
+//! Looking into a Python interpreter from outside: its version, its ipykernel, which imports it lacks, and what it reads in the
+//! cell with a notebook's parameters.
 
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
@@ -7,12 +8,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::kernel::process::{HelperError, command, run_to_end};
 use crate::model::Imports;
 
-const SCRIPT: &str = include_str!("inspect.py");
+const SCRIPT: &str =
+    concat!(include_str!("contract_schema.py"), "\n", include_str!("contract.py"), "\n", include_str!("inspect.py"));
 /// An interpreter on a slow network disk takes seconds for its first start.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_OUTPUT: usize = 4 << 20;
@@ -39,10 +41,12 @@ pub struct Code<'a> {
     pub cells: &'a [&'a str],
     /// The modules that lie beside it.
     pub beside: &'a [&'a str],
+    /// The source of the cell with its parameters.
+    pub parameters: Option<&'a str>,
 }
 
 /// What a notebook would find in an interpreter.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Inspection {
     pub interpreter: Interpreter,
     /// Top-level modules that the notebook imports and the interpreter lacks, sorted. Files deployed beside the notebook
@@ -50,6 +54,18 @@ pub struct Inspection {
     pub missing_imports: Vec<String>,
     /// What its cells import at their top level.
     pub imports: Imports,
+    /// What the cell with the parameters says, if there is one.
+    pub reading: Option<Reading>,
+}
+
+/// What Python reads in the cell with the parameters.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Reading {
+    /// A JSON Schema for each parameter, in order, and the names of those without a default.
+    Read { properties: Map<String, Value>, required: Vec<String> },
+    /// Why the cell cannot be parsed.
+    Unreadable { error: String },
 }
 
 /// Why an interpreter cannot be used. A lowercase fragment that says what to do.
@@ -103,7 +119,7 @@ impl Inspector {
             }
             known.insert(stamp, interpreter.clone());
         }
-        Ok(Inspection { interpreter, missing_imports: facts.missing, imports: facts.imports })
+        Ok(Inspection { interpreter, missing_imports: facts.missing, imports: facts.imports, reading: facts.contract })
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Stamp, Interpreter>> {
@@ -129,6 +145,8 @@ pub(super) struct Facts {
     missing: Vec<String>,
     #[serde(default)]
     imports: Imports,
+    #[serde(default)]
+    contract: Option<Reading>,
 }
 
 impl Facts {
@@ -148,7 +166,10 @@ impl Facts {
 ///
 /// It is started as a kernel is, not isolated (`-I`): what the user's site and `PYTHONPATH` add counts for kernels too.
 pub(super) async fn ask(python: &Path, modules: &[&str], code: Code<'_>) -> Result<Facts, InspectError> {
-    let question = json!({ "modules": modules, "cells": code.cells, "beside": code.beside }).to_string();
+    let question = json!({
+        "modules": modules, "cells": code.cells, "beside": code.beside, "parameters": code.parameters,
+    })
+    .to_string();
     let process = command(python).args(["-c", SCRIPT]).current_dir(Path::new("/"));
     let python = python.to_owned();
     let output = match run_to_end(process, question.as_bytes(), TIMEOUT, MAX_OUTPUT).await {

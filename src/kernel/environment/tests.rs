@@ -185,7 +185,8 @@ async fn missing_imports_are_found_and_nothing_is_run() {
         "if TYPE_CHECKING:\n    import fff\nelse:\n    import ggg",
         "open('/tmp/nbhook-was-run', 'w')",
     ];
-    let inspection = inspector.inspect(&test_python(), Code { cells: &cells, beside: &["local"] }).await.unwrap();
+    let inspection =
+        inspector.inspect(&test_python(), Code { cells: &cells, beside: &["local"], parameters: None }).await.unwrap();
     assert_eq!(inspection.missing_imports, ["bbb", "ddd", "eee", "ggg", "xxx", "zzz"]);
     let imported = ["zzz.a", "pandas.core", "xxx", "aaa", "bbb", "simplejson", "ddd", "eee", "fff", "ggg"];
     assert_eq!(inspection.imports.modules, imported, "what needs no other module, and what is tried too");
@@ -200,14 +201,17 @@ async fn missing_imports_are_found_and_nothing_is_run() {
         ("%cd ..", "magic"),
         ("!pip install x", "magic"),
     ] {
-        let found = inspector.inspect(&test_python(), Code { cells: &[cell], beside: &[] }).await.unwrap();
+        let found = inspector.inspect(&test_python(), Code { cells: &[cell], ..Code::default() }).await.unwrap();
         let found = found.imports.hindrance.expect(cell);
         assert!(found.contains(hindrance), "{cell}: {found}");
     }
-    let shadowed =
-        inspector.inspect(&test_python(), Code { cells: &["import pandas"], beside: &["numpy"] }).await.unwrap();
+    let shadowed = inspector
+        .inspect(&test_python(), Code { cells: &["import pandas"], beside: &["numpy"], parameters: None })
+        .await
+        .unwrap();
     assert!(shadowed.imports.hindrance.unwrap().starts_with("numpy beside the notebook"));
-    let bare = inspector.inspect(&bare_python().await, Code { cells: &["import pandas"], beside: &[] }).await.unwrap();
+    let bare =
+        inspector.inspect(&bare_python().await, Code { cells: &["import pandas"], ..Code::default() }).await.unwrap();
     assert_eq!((bare.interpreter.ipykernel, bare.missing_imports), (None, vec!["pandas".to_owned()]));
 }
 

@@ -4,6 +4,7 @@ mod ends;
 mod leftovers;
 mod oracle;
 pub(super) mod support;
+mod tqdm;
 
 use std::time::{Duration, Instant};
 

@@ -42,6 +42,7 @@ impl Notebook {
                 processes: None,
                 resources: process::Resources::default(),
             },
+            observer: None,
         };
         Self { job, dir }
     }

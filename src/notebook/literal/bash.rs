@@ -53,6 +53,9 @@ fn text(value: &ParamValue) -> Vec<u8> {
         ParamValue::Number(number) => number.to_string().into_bytes(),
         ParamValue::Str(text) => text.clone().into_bytes(),
         ParamValue::Bytes(bytes) => bytes.clone(),
+        ParamValue::Date(_) | ParamValue::DateTime { .. } | ParamValue::Made { .. } => {
+            value.plain().map(|plain| text(&plain)).unwrap_or_default()
+        }
         nested => json(nested).to_string().into_bytes(),
     }
 }
@@ -66,6 +69,7 @@ fn json(value: &ParamValue) -> Value {
         ParamValue::Bytes(bytes) => Value::String(STANDARD.encode(bytes)),
         ParamValue::List(items) => items.iter().map(json).collect(),
         ParamValue::Object(pairs) => pairs.iter().map(|(key, value)| (key.clone(), json(value))).collect(),
+        typed => typed.json(),
     }
 }
 

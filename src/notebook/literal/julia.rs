@@ -42,6 +42,7 @@ fn write(out: &mut String, value: &ParamValue) {
             });
             out.push(')');
         }
+        typed => typed.plain().iter().for_each(|plain| write(out, plain)),
     }
 }
 

@@ -14,6 +14,7 @@ use std::fmt::{self, Write as _};
 
 use serde_json::Number;
 
+use super::identifier;
 use super::language::Language;
 use super::parameters::ParamValue;
 use crate::model::Invalid;
@@ -75,7 +76,15 @@ impl Check<'_> {
             ParamValue::Number(number) => self.number(number),
             ParamValue::Str(text) => self.text(text),
             ParamValue::Bytes(bytes) if self.language == Language::Bash && bytes.contains(&0) => Err(self.nul()),
-            ParamValue::Null | ParamValue::Bool(_) | ParamValue::Bytes(_) => Ok(()),
+            ParamValue::Null
+            | ParamValue::Bool(_)
+            | ParamValue::Bytes(_)
+            | ParamValue::Date(_)
+            | ParamValue::DateTime { .. } => Ok(()),
+            ParamValue::Made { by, .. } if !identifier::is_variable(Language::Python, by) => {
+                Err(self.wrong("must be made by something that has a name".into()))
+            }
+            ParamValue::Made { of, .. } => self.value(of, depth + 1),
             ParamValue::List(items) => items.iter().try_for_each(|item| self.value(item, depth + 1)),
             ParamValue::Object(pairs) => pairs.iter().try_for_each(|(key, value)| {
                 if key.is_empty() && self.language == Language::Bash {

@@ -1,7 +1,9 @@
 //! Python (3.9 and later): <https://docs.python.org/3/reference/lexical_analysis.html#literals>.
 //!
-//! Numbers, strings, lists and dicts only, so that `ast.literal_eval` reads every value; no name is ever looked up.
+//! Numbers, strings, lists and dicts only, so that `ast.literal_eval` reads every value, and no name is looked up; but for what
+//! a contract asks for: dates, from Python's own module, and values made by a class or type that the contract names.
 
+use super::super::parameters::date_time;
 use super::{Numeric, ParamValue, float, is_printable_ascii, is_readable, list, put, quoted, unicode_escape};
 
 pub(super) fn assignment(name: &str, value: &ParamValue) -> String {
@@ -37,7 +39,22 @@ fn write(out: &mut String, value: &ParamValue) {
             });
             out.push('}');
         }
+        ParamValue::Date(date) => iso(out, "date", &date.to_string()),
+        // No `Z`, which Python reads since 3.11 only.
+        ParamValue::DateTime { local, offset } => iso(out, "datetime", &date_time(local, offset.as_ref(), "")),
+        ParamValue::Made { by, of } => {
+            put(out, format_args!("{by}("));
+            write(out, of);
+            out.push(')');
+        }
     }
+}
+
+/// The cell may stand before any import of the notebook's, and must not leave one behind.
+fn iso(out: &mut String, class: &str, text: &str) {
+    put(out, format_args!("__import__(\"datetime\").{class}.fromisoformat("));
+    string(out, text);
+    out.push(')');
 }
 
 fn string(out: &mut String, text: &str) {

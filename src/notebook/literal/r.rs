@@ -46,6 +46,7 @@ fn write(out: &mut String, value: &ParamValue) {
             list(out, pairs, |out, (key, _)| string(out, key));
             out.push_str("))");
         }
+        typed => typed.plain().iter().for_each(|plain| write(out, plain)),
     }
 }
 

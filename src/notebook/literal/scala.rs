@@ -55,6 +55,7 @@ fn write(out: &mut String, value: &ParamValue) {
             });
             out.push(')');
         }
+        typed => typed.plain().iter().for_each(|plain| write(out, plain)),
     }
 }
 

@@ -9,6 +9,7 @@ mod python;
 mod strategies;
 mod upgrade;
 
+use chrono::{Datelike as _, Timelike as _};
 use serde_json::Value;
 
 use super::{Injected, Language, Notebook, ParamValue, Parameters, inject as inject_into};
@@ -31,7 +32,7 @@ fn notebook(cells: &[(&str, &[&str], &str)]) -> Notebook {
 }
 
 /// The real source that the parameters give in a language.
-fn source(language: Language, parameters: &Parameters) -> String {
+pub(super) fn source(language: Language, parameters: &Parameters) -> String {
     injected(language, parameters, &[]).1.source().to_owned()
 }
 
@@ -56,5 +57,15 @@ fn json(value: &ParamValue) -> Value {
         ParamValue::Bytes(_) => panic!("bytes have no JSON form"),
         ParamValue::List(items) => items.iter().map(json).collect(),
         ParamValue::Object(pairs) => pairs.iter().map(|(key, value)| (key.clone(), json(value))).collect(),
+        // As `check.py` reads it.
+        ParamValue::Date(date) => serde_json::json!({ "\0date": [date.year(), date.month(), date.day()] }),
+        ParamValue::DateTime { local, offset } => {
+            let micros = local.nanosecond() / 1000;
+            let offset = offset.map(|offset| offset.local_minus_utc());
+            let (year, month, day) = (local.year(), local.month(), local.day());
+            let time = [local.hour(), local.minute(), local.second(), micros];
+            serde_json::json!({ "\0time": [[year], [month, day], time, [offset]] })
+        }
+        ParamValue::Made { by, of } => serde_json::json!({ "\0made": [by, json(of)] }),
     }
 }

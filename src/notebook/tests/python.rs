@@ -42,6 +42,11 @@ fn any_call_comes_back_exactly_and_runs_nothing() {
 }
 
 #[test]
+fn what_only_a_contract_brings_comes_back_exactly_and_runs_nothing_else() {
+    evaluate(&strategies::typed_calls(1500));
+}
+
+#[test]
 fn every_byte_comes_back() {
     let body = ParamValue::Bytes((0..=255).chain([b'"', b'\\', b'x', b'4', b'1']).collect());
     evaluate(&[Parameters::new(Vec::new(), body, Vec::new())]);

@@ -1,5 +1,6 @@
 //! Calls as an attacker, a form or a program could make them.
 
+use chrono::{FixedOffset, NaiveDate, NaiveTime};
 use proptest::prelude::*;
 use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::TestRunner;
@@ -103,6 +104,43 @@ pub(super) fn calls(count: usize, nul: bool, empty_names: bool) -> Vec<Parameter
     let mut runner = TestRunner::default();
     let strategy = call(nul, empty_names);
     (0..count).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect()
+}
+
+/// `count` different calls with values that only a contract can bring.
+pub(super) fn typed_calls(count: usize) -> Vec<Parameters> {
+    let mut runner = TestRunner::default();
+    let pairs = prop::collection::vec((name(true, true), typed()), 1..4);
+    let strategy = pairs.prop_map(|pairs| Parameters::new(pairs.clone(), ParamValue::merged(pairs), Vec::new()));
+    (0..count).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect()
+}
+
+fn typed() -> impl Strategy<Value = ParamValue> {
+    let date = (1..=9999i32, 1..=365u32).prop_map(|(year, day)| NaiveDate::from_yo_opt(year, day).unwrap());
+    let time = (date.clone(), 0..86_400u32, prop_oneof![Just(0), Just(500_000_000), 0..1_000_000_000u32]);
+    let offset =
+        proptest::option::of((-1439..=1439i32).prop_map(|minutes| FixedOffset::east_opt(minutes * 60).unwrap()));
+    let time = (time, offset).prop_map(|((date, seconds, nanos), offset)| {
+        let time = NaiveTime::from_num_seconds_from_midnight_opt(seconds, nanos / 1000 * 1000).unwrap();
+        ParamValue::DateTime { local: date.and_time(time), offset }
+    });
+    let scalar = prop_oneof![
+        Just(ParamValue::Null),
+        any::<bool>().prop_map(ParamValue::Bool),
+        number(),
+        text(true).prop_map(ParamValue::Str),
+        date.prop_map(ParamValue::Date),
+        time,
+    ];
+    let made = |by: &str, of| ParamValue::Made { by: by.to_owned(), of: Box::new(of) };
+    let list = prop::collection::vec(scalar.clone(), 0..4).prop_map(ParamValue::List);
+    let pairs = prop::collection::vec((name(true, true), scalar.clone()), 0..4).prop_map(ParamValue::merged);
+    prop_oneof![
+        3 => scalar.clone(),
+        2 => scalar.prop_map(move |value| made("Color", value)),
+        1 => (prop::sample::select(vec!["tuple", "set", "frozenset"]), list.clone()).prop_map(move |(by, of)| made(by, of)),
+        1 => list,
+        1 => pairs,
+    ]
 }
 
 fn call(nul: bool, empty_names: bool) -> impl Strategy<Value = Parameters> {

@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use sqlx::{Sqlite, Transaction};
 
 use super::{Database, from_json, millis, parse, row, time, to_json};
-use crate::model::{Histo, Hook, HookId, HookParams, HookPath, HookToken, Imports, Owner, Page, UserId, Version};
+use crate::model::{
+    Contract, Histo, Hook, HookId, HookParams, HookPath, HookToken, Imports, Owner, Page, UserId, Version,
+};
 use crate::store::{Result, StoreError};
 
 /// A notebook about to become a version.
@@ -22,6 +24,7 @@ pub struct NewDeploy<'a> {
     pub size: u64,
     pub python: Option<&'a Path>,
     pub imports: Option<&'a Imports>,
+    pub contract: Option<&'a Contract>,
     pub now: DateTime<Utc>,
 }
 
@@ -43,6 +46,7 @@ row! {
         params: String,
         created_at: i64,
         updated_at: i64,
+        deleted_at: Option<i64>,
     }
 }
 
@@ -115,7 +119,8 @@ impl Database {
         let histo = next_histo(&mut tx, &new).await?;
         write_hook(&mut tx, id, &histo, &new, is_new).await?;
         sqlx::query(
-            "INSERT INTO versions (hook_id, histo, size, python, imports, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO versions (hook_id, histo, size, python, imports, created_at, contract)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(id.to_string())
         .bind(histo.as_str())
@@ -123,6 +128,7 @@ impl Database {
         .bind(new.python.map(|path| path.to_string_lossy().into_owned()))
         .bind(new.imports.map(to_json).transpose()?)
         .bind(millis(new.now))
+        .bind(new.contract.map(to_json).transpose()?)
         .execute(&mut *tx)
         .await?;
         place(histo).await?;
@@ -182,6 +188,29 @@ impl Database {
         .fetch_all(&self.pool)
         .await?;
         rows.into_iter().map(Hook::try_from).collect()
+    }
+
+    /// Hooks of one owner or of all, the deleted ones (`true`) too, in the order of their ids from behind `after` on.
+    pub async fn hooks_behind(
+        &self,
+        after: Option<HookId>,
+        owner: Option<UserId>,
+        most: u32,
+    ) -> Result<Vec<(Hook, bool)>> {
+        let rows: Vec<HookRow> = sqlx::query_as(
+            "SELECT h.*, u.name AS owner_name FROM hooks h JOIN users u ON u.id = h.owner_id
+             WHERE ($1 IS NULL OR h.id > $1) AND ($2 IS NULL OR h.owner_id = $2) ORDER BY h.id LIMIT $3",
+        )
+        .bind(after.map(|after| after.to_string()))
+        .bind(owner.map(|owner| owner.to_string()))
+        .bind(most)
+        .fetch_all(&self.pool)
+        .await?;
+        let read = |row: HookRow| {
+            let deleted = row.deleted_at.is_some();
+            Ok((row.try_into()?, deleted))
+        };
+        rows.into_iter().map(read).collect()
     }
 
     pub async fn set_hook_params(&self, id: HookId, params: &HookParams, now: DateTime<Utc>) -> Result<()> {

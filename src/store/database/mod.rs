@@ -3,8 +3,12 @@
 //! Each public method is one statement or one transaction. Transactions that write begin as `IMMEDIATE`, so two of them wait
 //! for each other instead of failing half-way.
 
+mod answered;
+mod calls;
 mod hooks;
 mod notices;
+mod outputs;
+mod retention;
 mod runs;
 mod users;
 
@@ -17,13 +21,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, SqlSafeStr as _, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _, Sqlite, Transaction};
 
 use super::{Result, StoreError};
 
+pub use calls::{KeyClaim, KeyUse};
 pub use hooks::{Deployed, NewDeploy};
 pub use notices::{NewNotice, Notice, NoticeEvent};
-pub use runs::{FinishedRun, ListedOutput, NewRun, RunFilter};
+pub use outputs::ListedOutput;
+pub use retention::{OnRecord, RemovedRun};
+pub use runs::{FinishedRun, NewRun, RunFilter, Unfinished};
 
 /// A pool of connections to the one database of a data folder.
 #[derive(Debug, Clone)]
@@ -61,6 +68,9 @@ impl Database {
         let pool = SqlitePoolOptions::new()
             .max_connections(8)
             .acquire_timeout(Duration::from_secs(10))
+            // SQLite ends a transaction by itself when the disk is full. sqlx does not notice, and lets its connection begin no
+            // other: such a connection is closed.
+            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
             .connect_with(options)
             .await?;
         migrations().run(&pool).await?;
@@ -78,6 +88,17 @@ impl Database {
         self.pool.close().await;
     }
 
+    /// Writes on a connection that may make the database no larger than it is, until SQLite says that it is full.
+    #[cfg(test)]
+    pub(in crate::store) async fn fill_up(&self) -> sqlx::Result<()> {
+        let mut connection = self.pool.acquire().await?;
+        sqlx::query("PRAGMA max_page_count = 1").execute(&mut *connection).await?; // no less than there are
+        sqlx::query("CREATE TABLE more (text TEXT)").execute(&mut *connection).await?;
+        loop {
+            sqlx::query("INSERT INTO more VALUES (hex(zeroblob(10000)))").execute(&mut *connection).await?;
+        }
+    }
+
     async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
         Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
     }
@@ -90,6 +111,7 @@ fn migrations() -> Migrator {
         (2, "imports", include_str!("../migrations/0002_imports.sql")),
         (3, "contract", include_str!("../migrations/0003_contract.sql")),
         (4, "run control", include_str!("../migrations/0004_run_control.sql")),
+        (5, "retention", include_str!("../migrations/0005_retention.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)

@@ -11,7 +11,7 @@ use crate::model::{EmailAddress, HookId, RunId};
 use crate::store::{Result, StoreError};
 
 /// Shortest time between two mails of one hook about the same kind of event.
-const QUIET: Duration = Duration::minutes(5);
+pub(super) const QUIET: Duration = Duration::minutes(5);
 
 /// What a mail tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,11 +1,10 @@
-//! Runs and the outputs they leave.
+//! Runs: what is on record of every execution. Their outputs are in `outputs.rs`.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 
 use super::notices::{self, NewNotice};
-use super::{Database, from_json, millis, parse, row, time, to_json};
-use crate::model::{Histo, HookId, Page, Run, RunError, RunId, RunState, Trigger, UserId};
+use super::{Database, calls, from_json, millis, parse, row, time, to_json};
+use crate::model::{CellTiming, Histo, HookId, Mode, Page, Run, RunError, RunId, RunState, Trigger, UserId};
 use crate::store::{Result, StoreError};
 
 /// A run that was admitted.
@@ -16,8 +15,12 @@ pub struct NewRun<'a> {
     pub owner: UserId,
     pub version: &'a Histo,
     pub trigger: Trigger,
+    pub mode: Mode,
+    pub rerun_of: Option<RunId>,
     pub method: &'a str,
     pub cells_total: usize,
+    /// What it was asked, to be kept.
+    pub request: &'a str,
     pub now: DateTime<Utc>,
 }
 
@@ -32,6 +35,12 @@ pub struct FinishedRun {
     pub warnings: Vec<String>,
     /// Bytes of the saved output; none if it could not be saved.
     pub output_size: Option<u64>,
+    pub cells: Vec<CellTiming>,
+    /// HTTP status and media type of what was answered.
+    pub status: Option<u16>,
+    pub media_type: Option<String>,
+    /// What is kept from now on of what it was asked; none: what is kept already.
+    pub request: Option<String>,
     /// A mail to write in the same transaction.
     pub notice: Option<NewNotice>,
 }
@@ -43,17 +52,17 @@ pub struct RunFilter {
     pub hook: Option<HookId>,
     pub state: Option<RunState>,
     pub since: Option<DateTime<Utc>>,
+    pub mode: Option<Mode>,
 }
 
-/// An output in a list.
-#[derive(Debug, Serialize)]
-pub struct ListedOutput {
-    pub histo: Histo,
-    /// Bytes.
-    pub size: u64,
-    pub run: RunId,
+/// A run that its server did not live to end.
+#[derive(Debug, Clone)]
+pub struct Unfinished {
+    pub id: RunId,
+    pub hook: HookId,
     pub state: RunState,
-    pub created_at: DateTime<Utc>,
+    pub mode: Mode,
+    pub attempts: u32,
 }
 
 row! {
@@ -64,7 +73,11 @@ row! {
         version: String,
         histo: String,
         state: String,
+        origin: String,
+        mode: String,
+        rerun_of: Option<String>,
         method: String,
+        attempts: i64,
         created_at: i64,
         started_at: Option<i64>,
         finished_at: Option<i64>,
@@ -73,6 +86,9 @@ row! {
         cells_done: i64,
         error: Option<String>,
         warnings: String,
+        status: Option<i64>,
+        media_type: Option<String>,
+        cells: String,
     }
 }
 
@@ -87,8 +103,11 @@ impl TryFrom<RunRow> for Run {
             version: parse(&row.version)?,
             histo: parse(&row.histo)?,
             state: parse(&row.state)?,
-            trigger: Trigger::Http,
+            trigger: if row.origin == Trigger::Rerun.as_str() { Trigger::Rerun } else { Trigger::Http },
+            mode: mode(&row.mode),
+            rerun_of: row.rerun_of.as_deref().map(parse).transpose()?,
             method: row.method,
+            attempts: u32::try_from(row.attempts).unwrap_or_default(),
             created_at: time(row.created_at)?,
             started_at: row.started_at.map(time).transpose()?,
             finished_at: row.finished_at.map(time).transpose()?,
@@ -97,22 +116,26 @@ impl TryFrom<RunRow> for Run {
             cells_done: row.cells_done,
             error: row.error.as_deref().map(from_json).transpose()?,
             warnings: from_json(&row.warnings)?,
+            status: row.status.and_then(|status| u16::try_from(status).ok()),
+            media_type: row.media_type,
+            cells: from_json(&row.cells)?,
         })
     }
 }
 
-row! {
-    struct OutputRow {
-        histo: String,
-        output_size: i64,
-        id: String,
-        state: String,
-        created_at: i64,
+fn mode(text: &str) -> Mode {
+    if text == "async" { Mode::Async } else { Mode::Sync }
+}
+
+fn mode_text(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Sync => "sync",
+        Mode::Async => "async",
     }
 }
 
-const RUN: &str = "id, hook_id, owner_id, version, histo, state, method, created_at, started_at, finished_at, duration_ms, \
-                   cells_total, cells_done, error, warnings";
+const RUN: &str = "id, hook_id, owner_id, version, histo, state, origin, mode, rerun_of, method, attempts, created_at, \
+                   started_at, finished_at, duration_ms, cells_total, cells_done, error, warnings, status, media_type, cells";
 
 impl Database {
     /// Records a run as queued and gives it its histo.
@@ -129,30 +152,44 @@ impl Database {
         let last = last.as_deref().map(parse).transpose()?;
         let histo = Histo::next(new.now, last.as_ref());
         sqlx::query(
-            "INSERT INTO runs (id, hook_id, owner_id, version, histo, state, origin, method, created_at, cells_total,
-             cells_done, warnings) VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, $8, $9, 0, '[]')",
+            "INSERT INTO runs (id, hook_id, owner_id, version, histo, state, origin, mode, rerun_of, method, created_at,
+             cells_total, cells_done, warnings) VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, $8, $9, $10, $11, 0, '[]')",
         )
         .bind(new.id.to_string())
         .bind(new.hook.to_string())
         .bind(new.owner.to_string())
         .bind(new.version.as_str())
         .bind(histo.as_str())
-        .bind(match new.trigger {
-            Trigger::Http => "http",
-        })
+        .bind(new.trigger.as_str())
+        .bind(mode_text(new.mode))
+        .bind(new.rerun_of.map(|run| run.to_string()))
         .bind(new.method)
         .bind(millis(new.now))
         .bind(i64::try_from(new.cells_total).unwrap_or(i64::MAX))
         .execute(&mut *tx)
         .await?;
+        calls::keep(&mut tx, new.id, new.request).await?;
         tx.commit().await?;
         Ok(histo)
     }
 
+    /// An attempt begins.
     pub async fn start_run(&self, id: RunId, now: DateTime<Utc>) -> Result<()> {
-        sqlx::query("UPDATE runs SET state = 'running', started_at = $2 WHERE id = $1 AND state = 'queued'")
+        sqlx::query(
+            "UPDATE runs SET state = 'running', started_at = $2, attempts = attempts + 1
+             WHERE id = $1 AND state = 'queued'",
+        )
+        .bind(id.to_string())
+        .bind(millis(now))
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// A further attempt is to be made.
+    pub async fn requeue_run(&self, id: RunId) -> Result<()> {
+        sqlx::query("UPDATE runs SET state = 'queued' WHERE id = $1 AND state = 'running'")
             .bind(id.to_string())
-            .bind(millis(now))
             .execute(&self.pool)
             .await?;
         Ok(())
@@ -163,7 +200,7 @@ impl Database {
         let mut tx = self.write().await?;
         sqlx::query(
             "UPDATE runs SET state = $2, finished_at = $3, duration_ms = $3 - started_at, cells_done = $4, error = $5,
-             warnings = $6, output_size = $7 WHERE id = $1",
+             warnings = $6, output_size = $7, cells = $8, status = $9, media_type = $10 WHERE id = $1",
         )
         .bind(end.id.to_string())
         .bind(end.state.as_str())
@@ -172,8 +209,14 @@ impl Database {
         .bind(end.error.as_ref().map(to_json).transpose()?)
         .bind(to_json(&end.warnings)?)
         .bind(end.output_size.map(|size| i64::try_from(size).unwrap_or(i64::MAX)))
+        .bind(to_json(&end.cells)?)
+        .bind(end.status.map(i64::from))
+        .bind(&end.media_type)
         .execute(&mut *tx)
         .await?;
+        if let Some(request) = &end.request {
+            calls::keep(&mut tx, end.id, request).await?;
+        }
         if let Some(notice) = &end.notice {
             notices::add(&mut tx, notice, end.id, end.finished_at).await?;
         }
@@ -181,13 +224,24 @@ impl Database {
         Ok(())
     }
 
-    /// Every run that has not ended, and its hook.
-    pub async fn unfinished_runs(&self) -> Result<Vec<(RunId, HookId)>> {
-        let rows: Vec<(String, String)> =
-            sqlx::query_as("SELECT id, hook_id FROM runs WHERE state IN ('queued', 'running') ORDER BY id")
-                .fetch_all(&self.pool)
-                .await?;
-        rows.iter().map(|(run, hook)| Ok((parse(run)?, parse(hook)?))).collect()
+    /// Every run that has not ended, the oldest first.
+    pub async fn unfinished_runs(&self) -> Result<Vec<Unfinished>> {
+        let rows: Vec<(String, String, String, String, i64)> = sqlx::query_as(
+            "SELECT id, hook_id, state, mode, attempts FROM runs WHERE state IN ('queued', 'running') ORDER BY id",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|(run, hook, state, mode_name, attempts)| {
+                Ok(Unfinished {
+                    id: parse(run)?,
+                    hook: parse(hook)?,
+                    state: parse(state)?,
+                    mode: mode(mode_name),
+                    attempts: u32::try_from(*attempts).unwrap_or(u32::MAX),
+                })
+            })
+            .collect()
     }
 
     pub async fn run(&self, id: RunId) -> Result<Option<Run>> {
@@ -202,53 +256,18 @@ impl Database {
     pub async fn runs(&self, filter: &RunFilter, page: Page) -> Result<Vec<Run>> {
         let rows: Vec<RunRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
             "SELECT {RUN} FROM runs WHERE ($1 IS NULL OR owner_id = $1) AND ($2 IS NULL OR hook_id = $2)
-             AND ($3 IS NULL OR state = $3) AND ($4 IS NULL OR created_at >= $4) ORDER BY id DESC LIMIT $5 OFFSET $6"
+             AND ($3 IS NULL OR state = $3) AND ($4 IS NULL OR created_at >= $4) AND ($5 IS NULL OR mode = $5)
+             ORDER BY id DESC LIMIT $6 OFFSET $7"
         )))
         .bind(filter.owner.map(|owner| owner.to_string()))
         .bind(filter.hook.map(|hook| hook.to_string()))
         .bind(filter.state.map(RunState::as_str))
         .bind(filter.since.map(millis))
+        .bind(filter.mode.map(mode_text))
         .bind(page.limit)
         .bind(page.offset)
         .fetch_all(&self.pool)
         .await?;
         rows.into_iter().map(Run::try_from).collect()
-    }
-
-    /// The outputs of a hook, newest first.
-    pub async fn outputs(&self, hook: HookId, page: Page) -> Result<Vec<ListedOutput>> {
-        let rows: Vec<OutputRow> = sqlx::query_as(
-            "SELECT histo, output_size, id, state, created_at FROM runs WHERE hook_id = $1 AND output_size IS NOT NULL
-             ORDER BY histo DESC LIMIT $2 OFFSET $3",
-        )
-        .bind(hook.to_string())
-        .bind(page.limit)
-        .bind(page.offset)
-        .fetch_all(&self.pool)
-        .await?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(ListedOutput {
-                    histo: parse(&row.histo)?,
-                    size: row.output_size.unsigned_abs(),
-                    run: parse(&row.id)?,
-                    state: parse(&row.state)?,
-                    created_at: time(row.created_at)?,
-                })
-            })
-            .collect()
-    }
-
-    /// Takes one output (or all of a hook's) off the record; gives their histo ids.
-    pub async fn clear_outputs(&self, hook: HookId, histo: Option<&Histo>) -> Result<Vec<Histo>> {
-        let removed: Vec<String> = sqlx::query_scalar(
-            "UPDATE runs SET output_size = NULL WHERE hook_id = $1 AND ($2 IS NULL OR histo = $2)
-             AND output_size IS NOT NULL RETURNING histo",
-        )
-        .bind(hook.to_string())
-        .bind(histo.map(Histo::as_str))
-        .fetch_all(&self.pool)
-        .await?;
-        removed.iter().map(|histo| parse(histo)).collect()
     }
 }

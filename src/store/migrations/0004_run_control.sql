@@ -4,7 +4,6 @@ ALTER TABLE runs ADD COLUMN cells TEXT NOT NULL DEFAULT '[]';  -- when each cell
 ALTER TABLE runs ADD COLUMN status BIGINT;                     -- HTTP status and media type of what was answered
 ALTER TABLE runs ADD COLUMN media_type TEXT;
 ALTER TABLE runs ADD COLUMN rerun_of TEXT;
-ALTER TABLE runs ADD COLUMN task_key TEXT;                     -- SHA-256, hex, of what lets its caller see it
 
 -- What a run was asked: whole while an asynchronous run has not ended, later (and for other runs) without secrets.
 CREATE TABLE calls (

@@ -1,0 +1,147 @@
+//! OpenAPI 3.1 documents: of the API, and of the hooks that callers call.
+//!
+//! The API's own part is written down in `api/*.json`; a hook's is made of what is known of it. Pure: it knows the model and JSON.
+
+mod answers;
+mod call;
+mod example;
+mod inputs;
+mod name;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value, json};
+
+use crate::model::{Answered, Contract, Hook};
+
+/// What a document tells of a hook.
+#[derive(Debug, Clone, Copy)]
+pub struct Described<'a> {
+    pub hook: &'a Hook,
+    /// What the live version takes, if that is known.
+    pub contract: Option<&'a Contract>,
+    /// What its notebook is called.
+    pub title: Option<&'a str>,
+    /// What its notebook says of itself, as Markdown.
+    pub text: Option<&'a str>,
+    /// What it has answered so far.
+    pub answered: &'a [Answered],
+    /// Whether callers have to sign what they send.
+    pub signed: bool,
+}
+
+/// An OpenAPI document in the making.
+#[derive(Debug)]
+pub struct Document {
+    info: Value,
+    /// What operations need that do not say otherwise.
+    security: Value,
+    tags: Value,
+    paths: Map<String, Value>,
+    components: Map<String, Value>,
+    schemas: Map<String, Value>,
+    /// Names of hooks in this document: operations and schemas are called after them.
+    names: HashSet<String>,
+}
+
+impl Document {
+    /// The API, with the calls of a hook that nothing is known of.
+    #[must_use]
+    pub fn of_api() -> Self {
+        let mut info = embedded(include_str!("api/info.json"));
+        info.insert("version".to_owned(), env!("CARGO_PKG_VERSION").into());
+        let mut paths = call::any_hook();
+        for part in [
+            include_str!("api/hooks.json"),
+            include_str!("api/runs.json"),
+            include_str!("api/users.json"),
+            include_str!("api/public.json"),
+        ] {
+            paths.extend(embedded(part));
+        }
+        let (mut components, mut schemas) = shared();
+        components.extend(embedded(include_str!("api/components.json")));
+        schemas.extend(embedded(include_str!("api/schemas.json")));
+        Self {
+            info: info.into(),
+            security: json!([{"bearer": []}]),
+            tags: json!([
+                {"name": "calls", "description": "Run a notebook, and get what it answers."},
+                {"name": "hooks", "description": "Notebooks deployed as URLs, their versions and outputs."},
+                {"name": "runs", "description": "Every execution on record, and control over those that go on."},
+                {"name": "users", "description": "Users and their API tokens."},
+                {"name": "documents", "description": "What you are reading."},
+                {"name": "operations", "description": "For whoever operates the server."},
+            ]),
+            paths,
+            components,
+            schemas,
+            names: call::reserved().collect(),
+        }
+    }
+
+    /// One hook by itself.
+    #[must_use]
+    pub fn of_hook(hook: &Described<'_>) -> Self {
+        let (components, schemas) = shared();
+        let mut document = Self {
+            info: json!({
+                "title": hook.title.unwrap_or(hook.hook.path.as_str()),
+                "description": hook.text.unwrap_or("A notebook deployed as a URL."),
+                "version": hook.hook.histo,
+            }),
+            security: json!([]),
+            tags: json!([{"name": "calls"}]),
+            paths: Map::new(),
+            components,
+            schemas,
+            names: HashSet::new(),
+        };
+        document.add(hook);
+        document
+    }
+
+    /// Adds a hook's calls.
+    pub fn add(&mut self, hook: &Described<'_>) {
+        let name = name::unique(hook.hook.path.as_str(), &mut self.names);
+        self.paths.insert(format!("/hooks/{}", hook.hook.token.expose()), call::one_hook(hook, &name));
+        self.schemas.extend(inputs::schemas(hook, &name));
+    }
+
+    /// The document of a server that is reached at the URL `server`.
+    #[must_use]
+    pub fn into_json(mut self, server: &str) -> Value {
+        self.components.insert("schemas".to_owned(), self.schemas.into());
+        json!({
+            "openapi": "3.1.0",
+            "info": self.info,
+            "servers": [{"url": server}],
+            "security": self.security,
+            "tags": self.tags,
+            "paths": self.paths,
+            "components": self.components,
+        })
+    }
+}
+
+/// The components that a hook's calls need: schemas, and the others.
+fn shared() -> (Map<String, Value>, Map<String, Value>) {
+    let mut components = embedded(include_str!("shared.json"));
+    let schemas = match components.shift_remove("schemas") {
+        Some(Value::Object(schemas)) => schemas,
+        _ => Map::new(),
+    };
+    (components, schemas)
+}
+
+/// A file of this folder; a test reads them all.
+fn embedded(text: &str) -> Map<String, Value> {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+/// A reference to a schema of the document.
+fn schema(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}

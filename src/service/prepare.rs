@@ -1,0 +1,133 @@
+//! Making a run ready: its notebook with the parameters in it, its kernel, its directory.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::call::Order;
+use super::contracts::checked;
+use super::request::{self, Call};
+use super::{Error, Result, Service, kept, on_disk};
+use crate::kernel::{CodeCell, KernelCommand};
+use crate::model::{Histo, Hook, Mode, RunId, Workdir};
+use crate::notebook::{self, Injected, Language, Notebook};
+use crate::response::Accept;
+use crate::store::Scratch;
+
+/// A run that is ready to start.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) id: RunId,
+    pub(super) hook: Hook,
+    pub(super) version: Histo,
+    /// Names its output.
+    pub(super) histo: Histo,
+    pub(super) notebook: Notebook,
+    pub(super) injected: Option<Arc<Injected>>,
+    pub(super) kernel: KernelCommand,
+    pub(super) workdir: PathBuf,
+    /// Removed when the run is over.
+    pub(super) scratch: Scratch,
+    pub(super) cells: Vec<CodeCell>,
+    pub(super) accept: Accept,
+    pub(super) for_owner: bool,
+}
+
+impl Service {
+    /// Makes a run ready; refuses what its notebook cannot take.
+    pub(super) async fn prepare(&self, order: &mut Order) -> Result<Prepared> {
+        let mut call = match order.call.take() {
+            Some(call) => call,
+            None => self.kept_call(order.id).await?.0,
+        };
+        // An asynchronous run's request is in the database; another one is there as long as it may be tried again.
+        let again = order.mode == Mode::Sync && order.hook.params.retries > 0;
+        let last = order.mode == Mode::Sync && !again;
+        let (of, histo, notebooks) = (order.hook.clone(), order.version.histo.clone(), Arc::clone(&self.notebooks));
+        let (notebook, scratch, workdir) = on_disk(&self.files, move |files| {
+            let notebook = notebooks.get(files, &of, &histo)?;
+            let scratch = files.scratch()?;
+            let workdir = match of.params.workdir {
+                Workdir::Persistent => files.persistent_workdir(&of)?,
+                Workdir::Scratch => scratch.path().to_owned(),
+            };
+            if of.params.workdir == Workdir::Scratch {
+                files.copy_dependencies(&of, &histo, &workdir)?;
+            }
+            Ok::<_, Error>((notebook, scratch, workdir))
+        })
+        .await?;
+        let hook = order.hook.clone();
+        let kernel = self.kernel_of(&notebook, &hook, &order.version).await?;
+        let accept = call.accept();
+        let (folder, params) = (scratch.path().to_owned(), hook.params.clone());
+        let checker = self.checkers.get(&hook, &order.version)?;
+        let language = Language::from_name(&kernel.language);
+        let injecting = move || {
+            let mut notebook = Notebook::clone(&notebook);
+            let parameters = request::parameters(&mut call, &folder, last)?;
+            let parameters = checked(parameters, checker.as_deref(), &params)?;
+            let injected = notebook::inject(&mut notebook, language, &parameters, &params.sensitive)?;
+            Ok::<_, Error>((call, notebook, injected))
+        };
+        let (call, notebook, injected) = tokio::task::spawn_blocking(injecting).await??;
+        order.call = Some(call).filter(|_| again);
+        let cells = cells(&notebook, injected.as_ref());
+        Ok(Prepared {
+            id: order.id,
+            hook,
+            version: order.version.histo.clone(),
+            histo: order.version.histo.clone(), // until the run is on record and has its own
+            notebook,
+            injected: injected.map(Arc::new),
+            kernel,
+            workdir,
+            scratch,
+            cells,
+            accept,
+            for_owner: order.for_owner,
+        })
+    }
+
+    /// Moves what was uploaded to where it stays until the run has ended.
+    pub(super) async fn keep_uploads(&self, order: &mut Order) -> Result<()> {
+        let run = order.id;
+        let Some(mut call) = order.call.take() else { return Ok(()) };
+        let call = on_disk(&self.files, move |files| {
+            for (number, upload) in call.uploads().iter_mut().enumerate() {
+                upload.path = files.keep_upload(run, number, &upload.path)?;
+                upload.temporary = None; // nothing is left there to remove
+            }
+            Ok::<Call, Error>(call)
+        })
+        .await?;
+        order.call = Some(call);
+        Ok(())
+    }
+
+    /// Removes them.
+    pub(super) async fn forget_uploads(&self, run: RunId) {
+        if let Err(error) = on_disk(&self.files, move |files| files.remove_uploads(run)).await {
+            tracing::error!(%error, "cannot remove what was uploaded for a run");
+        }
+    }
+
+    /// What an asynchronous run was asked, and whether its owner asked.
+    pub(super) async fn kept_call(&self, run: RunId) -> Result<(Call, bool)> {
+        let kept =
+            self.db.request(run).await?.ok_or_else(|| Error::Internal("the run's request is gone".to_owned()))?;
+        match kept::read(&kept)? {
+            kept::Request::Whole { call, for_owner } => Ok((call, for_owner)),
+            kept::Request::Gone { because } => Err(Error::Internal(format!("the run's request is gone: {because}"))),
+        }
+    }
+}
+
+/// The cells to run: the injected one with its real source, which only the kernel may see.
+fn cells(notebook: &Notebook, injected: Option<&Injected>) -> Vec<CodeCell> {
+    let code = notebook.code_cells().into_iter();
+    code.map(|(index, source, raises_exception)| match injected {
+        Some(cell) if cell.index() == index => CodeCell { index, source: cell.source().to_owned(), raises_exception },
+        _ => CodeCell { index, source, raises_exception },
+    })
+    .collect()
+}

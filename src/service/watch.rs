@@ -1,0 +1,308 @@
+//! The runs that have not ended: what happens in them, for those who watch, and the means to cancel them.
+//!
+//! What happened is kept, bounded, as long as the run goes on, so who comes late sees it too. In memory only: a run that has
+//! ended is told of by its record.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::attempt::Marked;
+use crate::clock::SharedClock;
+use crate::kernel::{Happening, Observer, progress_in_display, progress_in_stream};
+use crate::model::{CellStatus, Progress, RunEvent, RunId, RunState};
+use crate::notebook::{Injected, mask};
+use crate::response;
+
+/// What is kept of a run: so many events, and so many bytes of text.
+const MOST_EVENTS: usize = 2_000;
+const MOST_BYTES: usize = 1 << 20;
+
+/// The runs that have not ended.
+#[derive(Debug)]
+pub(super) struct Live {
+    clock: SharedClock,
+    runs: Mutex<HashMap<RunId, Arc<LiveRun>>>,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct LiveRun {
+    clock: SharedClock,
+    cancel: CancellationToken,
+    answered: CancellationToken,
+    log: Mutex<Log>,
+    /// How many events there have been; closed with the run.
+    count: Mutex<Option<watch::Sender<u64>>>,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    events: VecDeque<(u64, RunEvent)>,
+    count: u64,
+    bytes: usize,
+    attempt: u32,
+    progress: Option<Progress>,
+}
+
+/// Reads the events of a run, from the first that is kept.
+#[derive(Debug)]
+pub struct Watching {
+    run: Arc<LiveRun>,
+    count: Option<watch::Receiver<u64>>,
+    seen: u64,
+}
+
+impl Live {
+    pub(super) fn new(clock: SharedClock) -> Self {
+        Self { clock, runs: Mutex::default() }
+    }
+
+    pub(super) fn add(&self, run: RunId) -> Arc<LiveRun> {
+        let live = Arc::new(LiveRun {
+            clock: self.clock.clone(),
+            cancel: CancellationToken::new(),
+            answered: CancellationToken::new(),
+            log: Mutex::default(),
+            count: Mutex::new(Some(watch::Sender::new(0))),
+        });
+        self.runs().insert(run, live.clone());
+        live
+    }
+
+    pub(super) fn get(&self, run: RunId) -> Option<Arc<LiveRun>> {
+        self.runs().get(&run).cloned()
+    }
+
+    /// The run has ended, or will go on elsewhere: nobody finds it any more, and those who watch it come to their end.
+    pub(super) fn remove(&self, run: RunId) {
+        let removed = self.runs().remove(&run);
+        if let Some(run) = removed {
+            run.answered.cancel();
+            lock(&run.count).take();
+        }
+    }
+
+    fn runs(&self) -> MutexGuard<'_, HashMap<RunId, Arc<LiveRun>>> {
+        lock(&self.runs)
+    }
+}
+
+impl LiveRun {
+    pub(super) fn cancel(&self) {
+        self.cancel.cancel();
+    }
+
+    pub(super) async fn cancelled(&self) {
+        self.cancel.cancelled().await;
+    }
+
+    /// Notes that its answer can be had.
+    pub(super) fn note_answered(&self) {
+        self.answered.cancel();
+    }
+
+    /// Ends when its answer can be had, or never will.
+    pub(super) async fn answered(&self) {
+        self.answered.cancelled().await;
+    }
+
+    pub(super) fn was_answered(&self) -> bool {
+        self.answered.is_cancelled()
+    }
+
+    pub(super) fn progress(&self) -> Option<Progress> {
+        self.log().progress.clone()
+    }
+
+    pub(super) fn begin_attempt(&self) {
+        let attempt = {
+            let mut log = self.log();
+            log.attempt += 1;
+            log.progress = None;
+            log.attempt
+        };
+        self.state(RunState::Running, attempt);
+    }
+
+    pub(super) fn state(&self, state: RunState, attempt: u32) {
+        self.happened(RunEvent::State { state, attempt });
+    }
+
+    /// How often it was begun.
+    pub(super) fn attempt(&self) -> u32 {
+        self.log().attempt
+    }
+
+    fn happened(&self, event: RunEvent) {
+        let count = {
+            let mut log = self.log();
+            if let RunEvent::Progress(progress) = &event {
+                log.progress = Some(progress.clone());
+            }
+            log.push(event);
+            log.count
+        };
+        if let Some(told) = lock(&self.count).as_ref() {
+            told.send_replace(count);
+        }
+    }
+
+    /// Everything from the event after number `seen` on.
+    pub(super) fn watch(self: Arc<Self>, seen: u64) -> Watching {
+        let count = lock(&self.count).as_ref().map(watch::Sender::subscribe);
+        Watching { run: self, count, seen }
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        lock(&self.log)
+    }
+}
+
+impl Log {
+    fn push(&mut self, event: RunEvent) {
+        self.count += 1;
+        self.bytes += event.weight();
+        self.events.push_back((self.count, event));
+        while self.events.len() > MOST_EVENTS || self.bytes > MOST_BYTES {
+            // Text goes first: what state a run is in says more.
+            let oldest = self.events.iter().position(|(_, event)| event.weight() > 0).unwrap_or(0);
+            let Some((_, event)) = self.events.remove(oldest) else { return };
+            self.bytes -= event.weight();
+        }
+    }
+}
+
+impl Watching {
+    /// The next events with their numbers; none when the run has ended.
+    pub async fn next(&mut self) -> Option<Vec<(u64, RunEvent)>> {
+        loop {
+            let news: Vec<_> = {
+                let log = self.run.log();
+                log.events.iter().filter(|(number, _)| *number > self.seen).cloned().collect()
+            };
+            if let Some((last, _)) = news.last() {
+                self.seen = *last;
+                return Some(news);
+            }
+            let count = self.count.as_mut()?;
+            if count.changed().await.is_err() {
+                self.count = None; // it has ended; what happened last is read once more
+            }
+        }
+    }
+}
+
+/// Hears what a kernel does in a run, and tells those who watch it; nothing that is secret.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    run: Arc<LiveRun>,
+    injected: Option<Arc<Injected>>,
+    early: mpsc::Sender<Marked>,
+    /// Whether an output was marked as the answer: the first one is.
+    marked: AtomicBool,
+}
+
+impl Watcher {
+    /// `early` gets the first output that is marked as an early answer.
+    pub(super) fn new(run: Arc<LiveRun>, injected: Option<Arc<Injected>>, early: mpsc::Sender<Marked>) -> Self {
+        Self { run, injected, early, marked: AtomicBool::new(false) }
+    }
+
+    fn original(&self, cell: usize) -> Option<usize> {
+        self.injected.as_ref().map_or(Some(cell), |injected| injected.original_index(cell))
+    }
+
+    fn published(&self, cell: usize, kind: &str, content: &Value) {
+        let secrets = self.injected.as_ref().map_or(&[][..], |injected| injected.secrets());
+        if kind == "stream" {
+            let text = |name: &str| content[name].as_str().unwrap_or_default().to_owned();
+            let (name, mut text) = (text("name"), text("text"));
+            let progress = progress_in_stream(&text);
+            mask(&mut text, secrets);
+            self.run.happened(RunEvent::Stream { cell: self.original(cell), name, text });
+            self.progress(progress, secrets);
+        } else if kind == "display_data" || kind == "update_display_data" {
+            self.progress(progress_in_display(content), secrets);
+        }
+        if kind == "display_data" || kind == "execute_result" {
+            let first = response::is_marked(content) && !self.marked.swap(true, Ordering::Relaxed);
+            if first && response::is_early(content) {
+                let _ = self.early.try_send(content.clone()); // there is room for this one
+            }
+        }
+    }
+
+    fn progress(&self, progress: Option<Progress>, secrets: &[String]) {
+        let Some(mut progress) = progress else { return };
+        if let Some(message) = &mut progress.message {
+            mask(message, secrets);
+        }
+        if self.run.progress().as_ref() != Some(&progress) {
+            self.run.happened(RunEvent::Progress(progress));
+        }
+    }
+}
+
+impl Observer for Watcher {
+    fn happened(&self, happening: Happening<'_>) {
+        let (cell, status) = match happening {
+            Happening::Published { cell, kind, content } => return self.published(cell, kind, content),
+            Happening::CellBegan { cell } => (cell, CellStatus::Started),
+            Happening::CellEnded { cell, failed: false } => (cell, CellStatus::Ok),
+            Happening::CellEnded { cell, failed: true } => (cell, CellStatus::Error),
+        };
+        let (cell, at) = (self.original(cell), self.run.clock.now());
+        self.run.happened(RunEvent::Cell { cell, status, at });
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    fn text(length: usize) -> RunEvent {
+        RunEvent::Stream { cell: Some(0), name: "stdout".to_owned(), text: "x".repeat(length) }
+    }
+
+    #[tokio::test]
+    async fn who_comes_late_sees_what_is_kept_and_the_end() {
+        let live = Live::new(Arc::new(SystemClock));
+        let id = RunId::new();
+        let run = live.add(id);
+        run.begin_attempt();
+        for _ in 0..5 {
+            run.happened(text(MOST_BYTES / 4));
+        }
+        let mut watching = live.get(id).unwrap().watch(0);
+        let numbers = |events: Vec<(u64, RunEvent)>| events.iter().map(|(number, _)| *number).collect::<Vec<_>>();
+        assert_eq!(numbers(watching.next().await.unwrap()), [1, 3, 4, 5, 6]);
+        let mut resumed = run.clone().watch(5);
+        run.state(RunState::Succeeded, 1);
+        live.remove(id);
+        assert!(live.get(id).is_none());
+        assert_eq!(numbers(watching.next().await.unwrap()), [7]);
+        assert!(watching.next().await.is_none());
+        assert_eq!(numbers(resumed.next().await.unwrap()), [6, 7]);
+        assert!(resumed.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn the_number_of_events_is_bounded() {
+        let live = Live::new(Arc::new(SystemClock));
+        let run = live.add(RunId::new());
+        for _ in 0..=MOST_EVENTS {
+            run.state(RunState::Running, 1);
+        }
+        assert_eq!(run.watch(0).next().await.unwrap().len(), MOST_EVENTS);
+    }
+}
