@@ -45,6 +45,20 @@ fn files(folder: &std::path::Path, but: &[&str]) -> Vec<(String, Vec<u8>)> {
     found
 }
 
+/// What is told of a sensitive parameter that a notebook cannot take.
+async fn refused_parameters(app: &TestApp, owner: &str, pin: &str) -> String {
+    let mut told = String::new();
+    let mut typed = notebook(&["pin: int = 0", "print(pin)"]);
+    typed["cells"][0]["metadata"]["tags"] = json!(["parameters"]);
+    let typed = app.deploy_as(owner, "typed.ipynb", &typed, json!({"sensitive": ["pin"], "strict": true})).await;
+    for body in [json!({"pin": pin}), json!({"pni": pin}), json!({"pin": [pin]})] {
+        let response = app.http.post(url(&typed)).json(&body).send().await.unwrap();
+        assert_eq!(response.status(), 422);
+        told.push_str(&response.text().await.unwrap());
+    }
+    told
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_show_nowhere() {
     start_logging();
@@ -77,14 +91,7 @@ async fn tokens_show_nowhere() {
         assert_eq!(text == pin, kind == "text", "{text}");
         told.push_str(if kind == "text" { "" } else { &text });
     }
-    let mut typed = notebook(&["pin: int = 0", "print(pin)"]);
-    typed["cells"][0]["metadata"]["tags"] = json!(["parameters"]);
-    let typed = app.deploy_as(&alice, "typed.ipynb", &typed, json!({"sensitive": ["pin"], "strict": true})).await;
-    for body in [json!({"pin": pin}), json!({"pni": pin}), json!({"pin": [pin]})] {
-        let response = app.http.post(url(&typed)).json(&body).send().await.unwrap();
-        assert_eq!(response.status(), 422);
-        told.push_str(&response.text().await.unwrap());
-    }
+    told.push_str(&refused_parameters(&app, &alice, pin).await);
     for (method, path) in [
         (Method::GET, format!("/hooks/{hook_token}x")),
         (Method::GET, format!("/hooks/{hook_token}/")),

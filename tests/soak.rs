@@ -151,13 +151,13 @@ async fn whatever_ends_at_random_every_caller_is_answered_and_nothing_is_left() 
         eventually(what, || {
             let now = held(&server, &data);
             let (templates, kernels) = forked(server.pid());
-            let full = (templates.len(), kernels.len()) == (1, 4) && now.of_runs == 0 && now.meeting_places == 4;
+            let full = (templates.len(), kernels.len()) == (1, 4) && now.of_runs == 0 && now.meeting_places == 0;
             let fits = now.files <= most.files && now.threads <= most.threads;
             let stray = forked_anywhere(data.path()) != 5;
             (full && fits && !stray && now.scratch == 0).then_some(now)
         })
     };
-    let any = Held { children: 1, of_runs: 0, files: usize::MAX, threads: usize::MAX, meeting_places: 4, scratch: 0 };
+    let any = Held { children: 1, of_runs: 0, files: usize::MAX, threads: usize::MAX, meeting_places: 0, scratch: 0 };
     tokio::task::block_in_place(|| settled("kernels wait", any));
     for hook in hooks.iter().cycle().take(20) {
         let _ = server.call(hook, &[("number", "1")]).await;

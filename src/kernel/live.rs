@@ -30,7 +30,7 @@ pub(super) struct Kernel {
     limited: bool,
     cpu_seconds: Option<u64>,
     interrupt: InterruptMode,
-    _connection: Connection,
+    _connection: Option<Connection>,
 }
 
 impl Kernel {
@@ -51,7 +51,18 @@ impl Kernel {
         let (session, language_info) = connected
             .map_err(|_| StartError::Timeout(patience))?
             .map_err(|error| StartError::Protocol(error.to_string()))?;
-        Ok(Self {
+        Ok(Self::new(process, tail, session, language_info, Some(connection)))
+    }
+
+    /// A kernel that answers already.
+    pub(super) fn new(
+        process: Process,
+        tail: Tail,
+        session: Session,
+        language_info: Option<Map<String, Value>>,
+        connection: Option<Connection>,
+    ) -> Self {
+        Self {
             process,
             session,
             tail: Some(tail),
@@ -61,7 +72,7 @@ impl Kernel {
             cpu_seconds: None,
             interrupt: InterruptMode::default(),
             _connection: connection,
-        })
+        }
     }
 
     /// Runs a job, for which the kernel is otherwise ready.

@@ -15,10 +15,12 @@ mod limits;
 mod live;
 mod memory;
 pub mod nbconvert;
+mod packets;
 pub mod process;
 mod progress;
 mod run;
 mod session;
+mod sockets;
 mod spawn;
 mod tail;
 #[cfg(test)]

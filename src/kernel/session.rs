@@ -7,23 +7,24 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
+use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use zeromq::{DealerRecvHalf, DealerSendHalf, DealerSocket, Socket, SocketEvent, SocketRecv, SocketSend, SubSocket};
-use zeromq::{ZmqError, ZmqMessage};
+use zeromq::ZmqError;
 
-use super::connection::{Channel, Connection};
+use super::connection::Connection;
+use super::packets::{self, Requests};
+use super::sockets::Sockets;
 use super::wire::{Codec, Message, WireError};
 
 /// How long a publication may lag behind the reply before the question is put again.
 const SUBSCRIPTION_GRACE: Duration = Duration::from_millis(50);
+/// How long a request may take to leave; a kernel takes requests in even while it is busy, or else they are kept for it.
+pub(super) const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a kernel may take to reply before the question is put again, the first time.
 const REPLY_GRACE: Duration = Duration::from_millis(500);
-/// How long a request may take to leave; a kernel takes requests in even while it is busy.
-const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// A message from this size on is parsed where it holds nobody up.
 const LARGE: usize = 1 << 20;
 
@@ -81,11 +82,16 @@ impl Exchange {
     }
 }
 
+/// Where requests go.
+enum Channels {
+    Zmq(Sockets),
+    Socket(Requests),
+}
+
 /// The channels to one kernel. Dropping it closes them.
 pub(super) struct Session {
     codec: Codec,
-    shell: DealerSendHalf,
-    control: DealerSendHalf,
+    channels: Channels,
     events: mpsc::UnboundedReceiver<Event>,
     _readers: JoinSet<()>,
 }
@@ -104,20 +110,21 @@ impl Session {
         let reader = Reader { codec: connection.codec.clone(), events: sender };
         let mut readers = JoinSet::new();
 
-        let mut iopub = SubSocket::new();
-        iopub.subscribe("").await?;
-        iopub.connect(&connection.address(Channel::IoPub).await).await?;
-        readers.spawn(reader.clone().read_publications(iopub, output_limit));
-
-        let (shell, replies) = dealer(connection, Channel::Shell).await?;
-        readers.spawn(reader.clone().read_replies(replies));
-        let (control, replies) = dealer(connection, Channel::Control).await?;
-        readers.spawn(reader.read_replies(replies));
-
+        let sockets = Sockets::connect(connection, output_limit, reader, &mut readers).await?;
         let codec = connection.codec.clone();
-        let mut session = Self { codec, shell, control, events, _readers: readers };
+        let mut session = Self { codec, channels: Channels::Zmq(sockets), events, _readers: readers };
         let info = session.prove_subscription().await?;
         Ok((session, info.get("language_info").and_then(Value::as_object).cloned()))
+    }
+
+    /// A conversation over a forked kernel's own socket (`_output.py`). Must be called in a tokio runtime.
+    pub(super) fn over(socket: UnixStream, codec: Codec, output_limit: usize) -> Self {
+        let (sender, events) = mpsc::unbounded_channel();
+        let (requests, waiting) = Requests::new();
+        let mut readers = JoinSet::new();
+        let reader = Reader { codec: codec.clone(), events: sender };
+        readers.spawn(packets::converse(reader, socket, waiting, output_limit));
+        Self { codec, channels: Channels::Socket(requests), events, _readers: readers }
     }
 
     /// Asks for the kernel's info until the publications about a question arrive, and gives the info. A subscription takes
@@ -184,25 +191,40 @@ impl Session {
     /// Asks for an interrupt, of kernels that take it by message.
     pub(super) async fn interrupt(&mut self) -> Result<(), SessionError> {
         let (_, request) = self.codec.encode("interrupt_request", &json!({}), &json!({}));
-        send(&mut self.control, request).await
+        match &mut self.channels {
+            Channels::Zmq(sockets) => sockets.control(request).await,
+            Channels::Socket(_) => Err(SessionError::Send), // such a kernel takes a signal
+        }
     }
 
     /// Asks the kernel to end.
     pub(super) async fn shutdown(&mut self) -> Result<(), SessionError> {
-        let (_, request) = self.codec.encode("shutdown_request", &json!({}), &json!({"restart": false}));
-        send(&mut self.control, request).await
+        match &mut self.channels {
+            Channels::Zmq(sockets) => {
+                let (_, request) = self.codec.encode("shutdown_request", &json!({}), &json!({"restart": false}));
+                sockets.control(request).await
+            }
+            Channels::Socket(requests) => requests.send(packets::Channel::End, &[]).await,
+        }
     }
 
     /// Tells the kernel what became of a widget; there is no reply.
     pub(super) async fn tell_widget(&mut self, parent_header: &Value, content: &Value) -> Result<(), SessionError> {
         let (_, message) = self.codec.encode("comm_msg", parent_header, content);
-        send(&mut self.shell, message).await
+        self.request(message).await
     }
 
     async fn ask(&mut self, kind: &str, content: &Value) -> Result<Exchange, SessionError> {
         let (id, request) = self.codec.encode(kind, &json!({}), content);
-        send(&mut self.shell, request).await?;
+        self.request(request).await?;
         Ok(Exchange { id, reply: None, idle: false })
+    }
+
+    async fn request(&mut self, request: Vec<Bytes>) -> Result<(), SessionError> {
+        match &mut self.channels {
+            Channels::Zmq(sockets) => sockets.request(request).await,
+            Channels::Socket(requests) => requests.send(packets::Channel::Shell, &request).await,
+        }
     }
 
     /// The next event. May be cancelled without losing any.
@@ -212,74 +234,26 @@ impl Session {
     }
 }
 
-async fn dealer(connection: &Connection, channel: Channel) -> Result<(DealerSendHalf, DealerRecvHalf), ZmqError> {
-    let mut socket = DealerSocket::new();
-    socket.connect(&connection.address(channel).await).await?;
-    Ok(socket.split())
-}
-
-async fn send(socket: &mut DealerSendHalf, request: ZmqMessage) -> Result<(), SessionError> {
-    Ok(timeout(SEND_TIMEOUT, socket.send(request)).await.map_err(|_| SessionError::Send)??)
-}
-
-/// Reads a channel for as long as anyone listens.
+/// Passes on what was read of a channel, for as long as anyone listens.
 #[derive(Clone)]
-struct Reader {
+pub(super) struct Reader {
     codec: Codec,
     events: mpsc::UnboundedSender<Event>,
 }
 
 impl Reader {
-    async fn read_publications(self, mut socket: SubSocket, limit: usize) {
-        let mut monitor = socket.monitor();
-        let mut left = limit;
-        loop {
-            let received = tokio::select! {
-                received = socket.recv() => received,
-                // The socket itself would wait for the kernel to come back.
-                event = monitor.next() => match event {
-                    Some(SocketEvent::Disconnected(_)) | None => Err(ZmqError::NoMessage),
-                    Some(_) => continue,
-                },
-            };
-            let event = match received {
-                Ok(message) => match left.checked_sub(message.iter().map(Bytes::len).sum()) {
-                    Some(rest) => {
-                        left = rest;
-                        self.decode(message).await.map_or_else(Event::from, Event::Published)
-                    }
-                    None => Event::OutputTooLarge,
-                },
-                Err(_) => Event::Closed,
-            };
-            if !self.tell(event) {
-                return;
-            }
-        }
-    }
-
-    /// Ends in silence when the kernel closes the channel: then it closes its publications too.
-    async fn read_replies(self, mut socket: DealerRecvHalf) {
-        while let Ok(message) = socket.recv().await {
-            let event = self.decode(message).await.map_or_else(Event::from, Event::Reply);
-            if !self.tell(event) {
-                return;
-            }
-        }
-    }
-
     /// Passes an event on, and tells whether to read further.
-    fn tell(&self, event: Event) -> bool {
+    pub(super) fn tell(&self, event: Event) -> bool {
         let last = matches!(event, Event::OutputTooLarge | Event::Closed | Event::Broken(_));
         self.events.send(event).is_ok() && !last
     }
 
-    async fn decode(&self, message: ZmqMessage) -> Result<Message, WireError> {
-        if message.iter().all(|frame| frame.len() < LARGE) {
-            return self.codec.decode(message);
+    pub(super) async fn decode(&self, frames: Vec<Bytes>) -> Result<Message, WireError> {
+        if frames.iter().all(|frame| frame.len() < LARGE) {
+            return self.codec.decode(frames);
         }
         let codec = self.codec.clone();
-        let decoded = tokio::task::spawn_blocking(move || codec.decode(message)).await;
+        let decoded = tokio::task::spawn_blocking(move || codec.decode(frames)).await;
         decoded.unwrap_or_else(|_| Err(WireError::Json("its reader was stopped".to_owned())))
     }
 }

@@ -10,7 +10,6 @@ use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
-use zeromq::ZmqMessage;
 
 use super::json::parse;
 use crate::clock::SharedClock;
@@ -45,8 +44,8 @@ pub(super) enum WireError {
 /// Signs what goes to one kernel and checks what comes from it.
 #[derive(Clone)]
 pub(super) struct Codec {
-    /// With the key already in it; every message begins with a copy.
-    keyed: Hmac<Sha256>,
+    /// With the key already in it; every message begins with a copy. None if nobody but the two can send.
+    keyed: Option<Hmac<Sha256>>,
     session: String,
     clock: SharedClock,
 }
@@ -60,11 +59,17 @@ impl std::fmt::Debug for Codec {
 impl Codec {
     /// `key` is what the connection file says; `session` identifies us as a client.
     pub(super) fn new(key: &[u8], session: String, clock: SharedClock) -> Result<Self, InvalidLength> {
-        Ok(Self { keyed: Hmac::new_from_slice(key)?, session, clock })
+        Ok(Self { keyed: Some(Hmac::new_from_slice(key)?), session, clock })
     }
 
+    /// For a conversation over a socket that nobody else has.
+    pub(super) fn unsigned(session: String, clock: SharedClock) -> Self {
+        Self { keyed: None, session, clock }
+    }
+
+    /// Empty where there is no key, as in Jupyter.
     fn signature(&self, parts: &[Bytes]) -> String {
-        let mut mac = self.keyed.clone();
+        let Some(mut mac) = self.keyed.clone() else { return String::new() };
         for part in parts {
             mac.update(part);
         }
@@ -72,7 +77,7 @@ impl Codec {
     }
 
     /// A request as frames, and its `msg_id`.
-    pub(super) fn encode(&self, kind: &str, parent_header: &Value, content: &Value) -> (String, ZmqMessage) {
+    pub(super) fn encode(&self, kind: &str, parent_header: &Value, content: &Value) -> (String, Vec<Bytes>) {
         let id = uuid::Uuid::new_v4().to_string();
         let header = json!({
             "msg_id": id,
@@ -84,20 +89,15 @@ impl Codec {
         });
         let parts =
             [header.to_string(), parent_header.to_string(), "{}".to_owned(), content.to_string()].map(Bytes::from);
-        let mut message = ZmqMessage::from(Bytes::from_static(DELIMITER));
-        message.push_back(Bytes::from(self.signature(&parts)));
-        for part in parts {
-            message.push_back(part);
-        }
-        (id, message)
+        let head = [Bytes::from_static(DELIMITER), Bytes::from(self.signature(&parts))];
+        (id, head.into_iter().chain(parts).collect())
     }
 
     /// Checks the signature and reads the message.
     ///
     /// # Errors
     /// [`WireError`]; the message is then not to be trusted or not to be understood.
-    pub(super) fn decode(&self, message: ZmqMessage) -> Result<Message, WireError> {
-        let mut frames = message.into_vec();
+    pub(super) fn decode(&self, mut frames: Vec<Bytes>) -> Result<Message, WireError> {
         let delimiter = frames.iter().position(|frame| frame == DELIMITER).ok_or(WireError::Truncated)?;
         if frames.len() < delimiter + 6 {
             return Err(WireError::Truncated);
@@ -153,16 +153,11 @@ mod tests {
         assert_eq!(signature, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     }
 
-    fn message(codec: &Codec, parts: [&str; 4], buffer: &'static [u8]) -> ZmqMessage {
+    fn message(codec: &Codec, parts: [&str; 4], buffer: &'static [u8]) -> Vec<Bytes> {
         let parts = parts.map(|part| Bytes::from(part.to_owned()));
-        let mut message = ZmqMessage::from(Bytes::from_static(b"kernel.stream"));
-        message.push_back(Bytes::from_static(DELIMITER));
-        message.push_back(Bytes::from(codec.signature(&parts)));
-        for part in parts {
-            message.push_back(part);
-        }
-        message.push_back(Bytes::from_static(buffer));
-        message
+        let head =
+            [Bytes::from_static(b"kernel.stream"), Bytes::from_static(DELIMITER), Bytes::from(codec.signature(&parts))];
+        head.into_iter().chain(parts).chain([Bytes::from_static(buffer)]).collect()
     }
 
     #[test]
@@ -180,7 +175,7 @@ mod tests {
         let parts = ["{}", "{}", "{}", "{}"];
         let forged = message(&keyed("other"), parts, b"");
         assert_eq!(codec().decode(forged).unwrap_err(), WireError::Signature);
-        let torn = ZmqMessage::try_from(vec![Bytes::from_static(DELIMITER), Bytes::new()]).unwrap();
+        let torn = vec![Bytes::from_static(DELIMITER), Bytes::new()];
         assert_eq!(codec().decode(torn).unwrap_err(), WireError::Truncated);
         let garbled = message(&codec(), ["{}", "{}", "{}", "{"], b"");
         assert!(matches!(codec().decode(garbled), Err(WireError::Json(_))));

@@ -29,7 +29,8 @@ class Ending:
     """Made when the kernel is ready and nothing of the notebook has run yet."""
 
     def __init__(self):
-        self._modules = set(sys.modules)
+        # Not all of their names: to touch them copies their memory.
+        self._last_module = next(reversed(sys.modules))
         # What there is now belongs to the kernel. Left out of all garbage collections, it also stays shared with the template.
         gc.freeze()
 
@@ -51,34 +52,37 @@ class Ending:
     def _foreign_libraries(self):
         """Whether the notebook loaded machine code with, for all we know, exit functions of its own."""
         own = sysconfig.get_config_var("DESTSHARED")
-        for name in set(sys.modules) - self._modules:
+        for name in reversed(sys.modules):
+            if name == self._last_module:
+                break
             file = getattr(sys.modules[name], "__file__", None) or ""
             if file.endswith(".so") and os.path.dirname(file) != own and name.partition(".")[0] not in HARMLESS:
                 return True
         return False
 
 
-def terminate_children_briefly(kernel):
-    """Lets a kernel that is to end give its children half a second, without psutil.
+async def terminate_children():
+    """Gives the children of a kernel that is to end half a second, without psutil.
 
     ipykernel looks through all processes even where there are no children, and waits for up to 14 s for those that it has terminated
     but that nobody reaps. The server kills what is left of the process group.
     """
+    for delay in (0.01, 0.03, 0.1, 0.3):
+        children = _children()
+        if not children:
+            return
+        for child in children:
+            try:
+                os.kill(child, signal.SIGTERM)
+            except OSError:
+                pass
+        await asyncio.sleep(delay)
 
-    async def terminate():
-        for delay in (0.01, 0.03, 0.1, 0.3):
-            children = _children()
-            if not children:
-                return
-            for child in children:
-                try:
-                    os.kill(child, signal.SIGTERM)
-                except OSError:
-                    pass
-            await asyncio.sleep(delay)
 
+def terminate_children_briefly(kernel):
+    """In place of ipykernel's own way."""
     if hasattr(kernel, "_progressively_terminate_all_children"):
-        kernel._progressively_terminate_all_children = terminate
+        kernel._progressively_terminate_all_children = terminate_children
 
 
 def _children():

@@ -5,18 +5,19 @@ advance) with a Unix stream socket as standard input, the *channel*. The process
 this script is the *template*: it imports and prepares all that a kernel needs, stays single-threaded, without event loop or
 ZeroMQ context, and never runs anyone's code. Lines on the channel, from the server:
 
-- ``F`` with three files attached (the kernel's own socket, its standard output and error): fork a kernel. The answer is
+- ``F`` with files attached (the kernel's own socket, its standard output and error, and if kernels are ``direct`` the socket on which
+  it converses, see ``_output.py``): fork a kernel. The answer is
   ``F PID``, or ``X MESSAGE`` when that is impossible.
 - ``R PID``: the server knows of the end of this kernel, which may be reaped.
 
 and to the server, beside the answers: ``T REPORT`` once, when the template is ready (JSON: ``stamps``, a list of files and directories of
 the environment with the times of their last change in nanoseconds; ``left_out``, the modules that were not imported, each with the
-reason; ``memory``, in bytes), and ``E PID STATUS`` when a kernel has ended
+reason; ``memory``, in bytes; ``direct``, the kernels' ``language_info``, if they need no ZeroMQ), and ``E PID STATUS`` when a kernel has ended
 (STATUS is the exit status, negative for a signal). Until ``R`` the ended kernel stays a zombie, so that its number belongs to no
 stranger while the server kills what is left of its group.
 
-On its own socket a kernel gets one line with the path of its connection file, answers ``S`` when its sockets are there, and then
-waits, ready but for what it cannot know: one more line, the job (JSON: ``cwd``, ``env``, ``limits``), which it answers with ``J``. From
+On its own socket a kernel gets one line with the path of its connection file (unless it is ``direct``), answers ``S`` when it is ready
+for requests, and then waits, ready but for what it cannot know: one more line, the job (JSON: ``cwd``, ``env``, ``limits``), which it answers with ``J``. From
 then on it is a kernel like one that ``_kernel.py`` started.
 
 A kernel dies with the template (parent-death signal), the template with the server.
@@ -39,11 +40,9 @@ def main():
     words = sys.argv[1:]
     end = words.index("--") if "--" in words else len(words)
     directories, modules = words[:end], words[end + 1 :]
-    template = _beside("_template").Template(_beside("_kernel"), _beside("_ending"), _beside("_preload"), directories, modules)
+    template = _beside("_template").Template(_beside, directories, modules)
     template.prepare()
-    kernel = Forks(channel, template).serve()
-    if kernel is not None:
-        template.become_kernel(kernel)
+    template.become_kernel(*Forks(channel, template).serve())
 
 
 def _beside(name):
@@ -101,7 +100,8 @@ class Forks:
             os.waitpid(pid, 0)
             self._ended.discard(pid)
             return None
-        mine, files[:] = files[:3], files[3:]
+        number = 4 if self._template.direct else 3
+        mine, files[:] = files[:number], files[number:]
         return self._fork(mine)
 
     def _fork(self, files):
@@ -116,8 +116,9 @@ class Forks:
                 self._say(f"X {error}")
             else:
                 if pid == 0:
-                    _become_a_process_of_its_own(parent, *files)
-                    return files[0]
+                    control, stdout, stderr, *wire = files
+                    _become_a_process_of_its_own(parent, stdout, stderr, [control, *wire])
+                    return [control, *wire]
                 self._running.add(pid)
                 self._say(f"F {pid}")
         for file in files:
@@ -148,7 +149,7 @@ def _drain(descriptor):
         pass
 
 
-def _become_a_process_of_its_own(parent, control, stdout, stderr):
+def _become_a_process_of_its_own(parent, stdout, stderr, kept):
     """What the system does when it starts a program: own session, own files, default signals, death with the parent."""
     os.setsid()
     _die_with(parent)
@@ -157,7 +158,9 @@ def _become_a_process_of_its_own(parent, control, stdout, stderr):
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
     for descriptor in map(int, os.listdir("/proc/self/fd")):
-        if descriptor > 2 and descriptor != control:
+        if descriptor in kept:
+            os.set_inheritable(descriptor, False)
+        elif descriptor > 2:
             try:
                 os.close(descriptor)
             except OSError:

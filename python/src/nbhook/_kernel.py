@@ -63,7 +63,7 @@ def kernel_app_class() -> Any:
             return super()._bind_socket(s, port)
 
         def init_sockets(self) -> None:
-            self.session.pack = _packer(self.session.pack)
+            self.session.pack = packer(self.session.pack)
             super().init_sockets()
 
         def init_heartbeat(self) -> None:
@@ -124,7 +124,7 @@ def _never_collect(*items: object) -> None:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(item))
 
 
-def _packer(pack: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+def packer(pack: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
     """Wraps the serialisation of messages so that any text can be sent."""
     from jupyter_client.jsonutil import json_clean, json_default
 

@@ -1,19 +1,17 @@
 """What forked kernels are forked from, as Python sees it. Loaded by ``_forkserver.py``, which describes the whole.
 
 The work of starting a kernel is in three parts. What depends on the Python environment only is done once, in the template: imports,
-ipykernel's configuration. What makes a kernel is done in each child: sockets, threads, IPython's shell. What depends on the run
+ipykernel's configuration, the kernel as far as it needs no socket. The rest of it is done in each child. What depends on the run
 (directory, environment, limits, startup files, which are users' code) is done when the job arrives.
 """
 
 import atexit
 import ctypes
-import fcntl
 import gc
 import importlib
 import json
 import os
 import resource
-import shutil
 import socket
 import sys
 import tempfile
@@ -27,16 +25,18 @@ MARK = "NBHOOK_RUN"
 class Template:
     """A kernel as far as it can be made without threads, sockets and an event loop."""
 
-    def __init__(self, launcher, ending, preload, directories, modules):
-        self._launcher = launcher
-        self._ending = ending
-        self._preload = preload
+    def __init__(self, load, directories, modules):
+        """``load`` gives the module in a file beside this one."""
+        self._load = load
+        self._launcher, self._ending, self._preload = load("_kernel"), load("_ending"), load("_preload")
         self._directories = directories
         self._modules = modules
         self._environ = {name: value for name, value in os.environ.items() if name != MARK}
         self._app = None
         self._stamps = []
         self._left_out = []
+        #: Whether kernels talk over the one socket that they get, instead of ZeroMQ's.
+        self.direct = False
 
     def prepare(self):
         gc.disable()
@@ -44,23 +44,43 @@ class Template:
         self._stamps = [[path, os.stat(path).st_mtime_ns] for path in (sys.executable, *sys.path) if os.path.exists(path)]
         self._launcher.switch_the_debugger_off()
         if not all(map(os.path.isabs, self._environ.get("PYTHONPATH", "/").split(os.pathsep))):
-            raise Unsuitable("PYTHONPATH depends on the working directory")
-        self._app = _app_class(self._launcher.kernel_app_class()).instance(parent_handle=1)
-        self._app.config.HistoryManager.enabled = False
-        self._app.configure()
-        sys.path.extend(directory for directory in self._directories if directory not in sys.path)
-        for name in _rehearse(self._app):
+            raise SystemExit("kernels cannot be forked: PYTHONPATH depends on the working directory")
+        for name in self._try_out():
             try:
                 importlib.import_module(name)
             except Exception:  # noqa: BLE001 - the kernel will import it, or not, when it needs it
                 continue
-        self._app.make_shell()
+        self._app.make_kernel()
         self._import_in_advance()
         reason = self.reason_not_to_fork()
         if reason:
-            raise Unsuitable(reason)
+            raise SystemExit(f"kernels cannot be forked: {reason}")
         gc.collect()
         gc.freeze()
+
+    def _try_out(self):
+        """Chooses the application, and gives the modules that it needs."""
+        forked, rehearsal = self._load("_forked"), self._load("_rehearsal")
+        plain = forked.app_class(self._launcher.kernel_app_class())
+        for way, output in (*self._ways_without_zeromq(plain), (plain, None)):
+            self._app = way.instance(parent_handle=1)
+            self._app.config.HistoryManager.enabled = False
+            self._app.configure()
+            sys.path.extend(directory for directory in self._directories if directory not in sys.path)
+            names = rehearsal.rehearse(self._app, output)
+            if names is not None:
+                self.direct = output is not None
+                return [name for name in names if name not in sys.modules and not name.startswith("__")]
+            way.clear_instance()
+        raise SystemExit("kernels cannot be forked: a kernel that was forked to try it out failed")
+
+    def _ways_without_zeromq(self, plain):
+        if sys.modules["ipykernel"].version_info[0] == 7:
+            try:
+                output = self._load("_output")
+                yield self._load("_direct").app_class(plain, output, self._launcher.packer, self._ending.terminate_children), output
+            except Exception:  # noqa: BLE001 - it looks into ipykernel, which may have changed
+                traceback.print_exc()
 
     def _import_in_advance(self):
         before = dict(os.environ)
@@ -72,7 +92,8 @@ class Template:
 
     def report(self):
         """What the server is told of the template."""
-        return {"stamps": self._stamps, "left_out": self._left_out, "memory": _private_memory()}
+        info = self._app.kernel.language_info if self.direct else None
+        return {"stamps": self._stamps, "left_out": self._left_out, "memory": _private_memory(), "direct": info}
 
     def reason_not_to_fork(self):
         """Why a child of this process might not be sound, or nothing."""
@@ -84,20 +105,20 @@ class Template:
             return "the template has an event loop"
         return None
 
-    def become_kernel(self, control):
+    def become_kernel(self, control, wire=None):
         """Makes this process a kernel and runs it to its end."""
         gc.enable()
         _forget_shared_randomness()
         app = self._app
         control = socket.socket(fileno=control)
         lines = control.makefile("rb")
-        app.connection_file = _line(lines)
+        connection = _line(lines) if wire is None else socket.socket(fileno=wire)
         if hasattr(sys, "orig_argv"):  # Python 3.10
-            sys.orig_argv = _as_if_started(app.connection_file, self._directories)
-        app.initialize([])
+            sys.orig_argv = _as_if_started(connection, self._directories)
+        app.awaken(connection)
         self._ending.terminate_children_briefly(app.kernel)
         control.sendall(b"S\n")
-        app.run_until_readable(control)
+        app.wait_for(control)
         self._take_job(json.loads(_line(lines)))
         lines.close()
         ending = self._ending.Ending()
@@ -120,125 +141,6 @@ class Template:
         time.tzset()
         tempfile.tempdir = None
         self._app.finish_initialization()
-
-
-def _app_class(base):
-    """The kernel's application, taken apart: what depends on the environment only, on a kernel, on a run."""
-
-    from ipykernel.compiler import XCachingCompiler
-    from ipykernel.zmqshell import ZMQInteractiveShell
-    from IPython.core.application import BaseIPythonApplication
-    from tornado.ioloop import IOLoop
-
-    class Configured(BaseIPythonApplication):
-        """Stands between the application and its configuration, which is read once, in the template."""
-
-        configured = False
-
-        def initialize(self, argv=None):
-            if not self.configured:
-                super().initialize(argv)
-                self.configured = True
-
-    class ForkedApp(base, Configured):
-        def configure(self):
-            Configured.initialize(self, [])
-            if self.loaded_config_files:
-                raise Unsuitable("IPython has configuration files, which are programs")
-
-        def make_shell(self):
-            """The half of a kernel's start that needs no kernel: ``IPythonKernel`` takes the shell that there is."""
-            shell = ZMQInteractiveShell.instance(parent=self, profile_dir=self.profile_dir, compiler_class=XCachingCompiler)
-            shell.run_cell("pass", store_history=False, silent=True)
-
-        def init_kernel(self):
-            super().init_kernel()
-            shell = self.kernel.shell
-            shell.parent = shell.kernel = self.kernel
-            shell.save_sys_module_state()
-            # Before the kernel's own, as where the shell was made after them.
-            atexit.unregister(shell.atexit_operations)
-            atexit.register(shell.atexit_operations)
-
-        def init_gui_pylab(self):
-            """Comes with the job."""
-
-        init_extensions = init_code = init_gui_pylab
-
-        def finish_initialization(self):
-            shell = self.shell
-            shell.init_environment()
-            shell.starting_dir = os.getcwd()
-            shell.user_ns["_dh"][:] = [type(directory)(shell.starting_dir) for directory in shell.user_ns["_dh"]]
-            super().init_gui_pylab()
-            super().init_extensions()
-            super().init_code()
-            sys.stdout.flush()
-            sys.stderr.flush()
-
-        def run_until_readable(self, file):
-            """Answers requests until there is something to read. Startup files then run without a running event loop."""
-            loop = IOLoop.current()
-
-            def stop(*_):
-                loop.remove_handler(file)
-                loop.stop()
-
-            loop.add_handler(file, stop, loop.READ)
-            self.start()
-
-        def go_on(self):
-            try:
-                self.io_loop.start()
-            except KeyboardInterrupt:
-                pass
-
-    return ForkedApp
-
-
-def _rehearse(app):
-    """Lets a child be a kernel and run some cells, and gives the names of the modules that took."""
-    ours, theirs = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            os.close(ours)
-            _play_kernel(app)
-            with open(theirs, "w") as pipe:
-                pipe.write("\n".join(sys.modules))
-            status = 0
-        finally:
-            if status:
-                traceback.print_exc(file=sys.__stderr__)
-                sys.__stderr__.flush()
-            os._exit(status)
-    os.close(theirs)
-    with open(ours) as pipe:
-        names = pipe.read().split("\n")
-    if os.waitpid(pid, 0)[1] != 0:
-        raise Unsuitable("a kernel that was forked to try it out failed")
-    return [name for name in names if name not in sys.modules and not name.startswith("__")]
-
-
-def _play_kernel(app):
-    folder = tempfile.mkdtemp(prefix="nbhook-rehearsal-")
-    try:
-        # As long as this is locked, the folder is in use; if we are killed, the next server removes it (kernel/connection.rs).
-        in_use = open(os.path.join(folder, "c.json"), "w")
-        fcntl.flock(in_use, fcntl.LOCK_EX)
-        app.connection_file = os.path.join(folder, "kernel.json")
-        app.transport, app.ip = "ipc", os.path.join(folder, "k")
-        app.initialize([])
-        app.finish_initialization()
-        app.kernel.start()
-        for cell in REHEARSAL:
-            app.kernel.io_loop.run_sync(lambda cell=cell: app.kernel.do_execute(cell, False))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-REHEARSAL = ["1 + 1", "print('hello')", "display({'text/plain': ''}, raw=True)", "1 / 0"]
 
 
 def _limit(limits):
@@ -269,9 +171,9 @@ def _private_memory():
         return sum(int(line.split()[1]) << 10 for line in file if line.startswith("Private_"))
 
 
-def _as_if_started(connection_file, directories):
+def _as_if_started(connection, directories):
     launcher = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_kernel.py")
-    return [sys.orig_argv[0], launcher, connection_file, *directories]
+    return [sys.orig_argv[0], launcher, *([connection] if isinstance(connection, str) else []), *directories]
 
 
 def _line(lines):
@@ -292,7 +194,3 @@ def _mark_process(run):
     if environment.index(b"\0", at) - at != len(run):
         raise ValueError("the run's id does not fit")
     ctypes.memmove(start + at - 1, run.encode(), len(run))
-
-
-class Unsuitable(Exception):
-    """Kernels cannot be forked in this environment; they have to be started."""

@@ -11,6 +11,8 @@ use tokio::time::timeout;
 use super::super::connection::Connection;
 use super::super::live::Kernel;
 use super::super::process::{RUN_MARK, Resources};
+use super::super::session::Session;
+use super::super::wire::Codec;
 use super::super::{Job, StartError};
 use super::template::{Forked, Template, TemplateError};
 use crate::clock::SharedClock;
@@ -49,9 +51,16 @@ impl std::fmt::Debug for Idle {
 impl Idle {
     /// Forks a kernel and connects to it.
     pub(super) async fn start(template: &Template, output_limit: usize, clock: SharedClock) -> Result<Self, ForkError> {
-        let connection = Connection::create(clock)?;
-        let Forked { process, control, tail } = template.fork().await?;
+        let Forked { process, control, tail, direct } = template.fork().await?;
         let mut control = BufReader::new(control);
+        if let Some((socket, language_info)) = direct {
+            expect(&mut control, "S").await?;
+            let codec = Codec::unsigned(uuid::Uuid::new_v4().to_string(), clock);
+            let session = Session::over(socket, codec, output_limit);
+            let kernel = Kernel::new(process, tail, session, Some(language_info), None);
+            return Ok(Self { kernel, control, output_limit });
+        }
+        let connection = Connection::create(clock)?;
         control.write_all(format!("{}\n", connection.file().display()).as_bytes()).await?;
         expect(&mut control, "S").await?;
         let mut kernel = Kernel::meet(process, tail, connection, output_limit, PATIENCE).await?;

@@ -223,6 +223,12 @@ fn pause(failures: u32) -> Duration {
 
 #[cfg(test)]
 impl Station {
+    /// Lets so much time pass without jobs that fewer kernels need to wait.
+    pub(super) fn rest(&self) {
+        self.state().last_used = Instant::now().checked_sub(QUIET + Duration::from_secs(1)).unwrap();
+        self.stir.notify_one();
+    }
+
     /// How many kernels wait, if there is a template.
     pub(super) fn ready(&self) -> Option<usize> {
         let state = self.state();

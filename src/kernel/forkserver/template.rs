@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Interest, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -14,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::super::LeftOut;
-use super::super::process::{Adopted, Exit, Process, RUN_MARK, command, send_with_files};
+use super::super::process::{Adopted, Exit, Process, RUN_MARK, command, packet_sockets, send_with_files};
 use super::super::tail::Tail;
 use super::origin::Origin;
 use super::stamp::Stamps;
@@ -53,6 +54,8 @@ pub(super) struct Template {
     left_out: Vec<LeftOut>,
     /// Bytes that it shares with no other process.
     memory: u64,
+    /// See [`Report::direct`].
+    direct: Option<Map<String, Value>>,
 }
 
 /// What a template tells of itself.
@@ -61,6 +64,8 @@ struct Report {
     stamps: Stamps,
     left_out: Vec<(String, String)>,
     memory: u64,
+    /// The kernels' `language_info`, if they talk over one socket (`_output.py`) and not over `ZeroMQ`'s.
+    direct: Option<Map<String, Value>>,
 }
 
 /// A process that was just forked.
@@ -70,11 +75,13 @@ pub(super) struct Forked {
     /// Where it gets its job.
     pub(super) control: UnixStream,
     pub(super) tail: Tail,
+    /// Where it talks, and its `language_info`, if it does not do that over `ZeroMQ`.
+    pub(super) direct: Option<(UnixStream, Map<String, Value>)>,
 }
 
 #[derive(Debug)]
 struct Request {
-    files: [OwnedFd; 3],
+    files: Vec<OwnedFd>,
     reply: oneshot::Sender<Result<Process, TemplateError>>,
 }
 
@@ -101,7 +108,7 @@ impl Template {
         let first =
             timeout(START_TIMEOUT, lines.next_line()).await.map_err(|_| TemplateError::Timeout(START_TIMEOUT))?;
         let report = |line: &str| serde_json::from_str::<Report>(line.strip_prefix("T ")?).ok();
-        let Some(Report { stamps, left_out, memory }) = first?.as_deref().and_then(report) else {
+        let Some(Report { stamps, left_out, memory, direct }) = first?.as_deref().and_then(report) else {
             process.kill_group();
             return Err(TemplateError::Died { status: process.wait().await.to_string(), stderr: tail.text().await });
         };
@@ -110,7 +117,7 @@ impl Template {
         tokio::spawn(attendant.attend(received));
         let left_out = left_out.into_iter().filter(|(module, _)| module != CLIENT);
         let left_out = left_out.map(|(module, reason)| LeftOut { module, reason }).collect();
-        Ok(Self { requests, stamps, left_out, memory })
+        Ok(Self { requests, stamps, left_out, memory, direct })
     }
 
     pub(super) fn left_out(&self) -> &[LeftOut] {
@@ -139,13 +146,22 @@ impl Template {
         let (stderr, their_stderr) = io::pipe()?;
         let tail = Tail::of([stdout.into(), stderr.into()])?;
         let (reply, replied) = oneshot::channel();
-        let request = Request { files: [theirs.into(), their_stdout.into(), their_stderr.into()], reply };
+        let mut files = vec![theirs.into(), their_stdout.into(), their_stderr.into()];
+        let mut direct = None;
+        if let Some(language_info) = &self.direct {
+            let (socket, their_socket) = packet_sockets()?;
+            files.push(their_socket);
+            let socket = std::os::unix::net::UnixStream::from(socket);
+            socket.set_nonblocking(true)?;
+            direct = Some((UnixStream::from_std(socket)?, language_info.clone()));
+        }
+        let request = Request { files, reply };
         let forked = timeout(FORK_TIMEOUT, async {
             self.requests.send(request).await.map_err(|_| TemplateError::Gone)?;
             replied.await.unwrap_or(Err(TemplateError::Gone))
         });
         let process = forked.await.map_err(|_| TemplateError::Timeout(FORK_TIMEOUT))??;
-        Ok(Forked { process, control, tail })
+        Ok(Forked { process, control, tail, direct })
     }
 }
 

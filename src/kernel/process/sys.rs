@@ -1,8 +1,11 @@
 //! The system calls that std has no safe name for. The only unsafe code of the crate; nothing here decides anything.
-#![expect(unsafe_code, reason = "prctl, setrlimit, kill, waitid and sendmsg have no safe counterpart in std")]
+#![expect(
+    unsafe_code,
+    reason = "prctl, setrlimit, kill, waitid, socketpair and sendmsg have no safe counterpart in std"
+)]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -143,6 +146,20 @@ pub(super) fn wait_without_reaping(pid: Pid) {
         if result == 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
             return;
         }
+    }
+}
+
+/// A pair of connected sockets that keep packets apart, both closed by exec.
+pub(in crate::kernel) fn packet_sockets() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut pair: [RawFd; 2] = [-1; 2];
+    // SAFETY: `pair` has room for the two numbers that socketpair writes; if it succeeds, they are files that nobody else owns.
+    unsafe {
+        check(libc::socketpair(libc::AF_UNIX, libc::SOCK_SEQPACKET, 0, pair.as_mut_ptr()))?;
+        let pair = (OwnedFd::from_raw_fd(pair[0]), OwnedFd::from_raw_fd(pair[1]));
+        for file in [&pair.0, &pair.1] {
+            check(libc::fcntl(file.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC))?;
+        }
+        Ok(pair)
     }
 }
 

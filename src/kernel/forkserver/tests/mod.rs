@@ -2,6 +2,7 @@
 //! `kernel::tests`, which are run again here.
 
 mod ends;
+mod refused;
 mod same;
 mod warm;
 

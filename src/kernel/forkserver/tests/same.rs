@@ -1,19 +1,26 @@
-//! A notebook cannot tell a forked kernel from a spawned one, nor one forked kernel from another's memory.
+//! A notebook cannot tell a forked kernel from a spawned one, nor one forked kernel from another's memory. What does differ: a forked
+//! kernel has fewer threads and sockets for the protocol, and no connection file.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::super::super::ExecutedCell;
 use super::*;
 
 /// What a notebook can see of its kernel: name → value, as JSON.
 const PROBE: &str = r#"
 import asyncio, builtins, gc, io, json, multiprocessing, os, random, resource, signal, subprocess, sys, threading, traceback, uuid
 seen = {}
-seen["threads"] = [t.name.split("-")[0] + str(t.daemon) for t in threading.enumerate()]
-seen["thread_count"] = len(os.listdir("/proc/self/task"))
-seen["files"] = sorted(os.readlink(f"/proc/self/fd/{f}").split(":")[0].replace(str(os.getpid()), "") for f in os.listdir("/proc/self/fd")
-                       if os.path.lexists(f"/proc/self/fd/{f}"))
+kernels = ("IOPub", "Control", "Shell channel", "Thread-")  # those of its protocol, which differ
+seen["threads"] = [t.name + str(t.daemon) for t in threading.enumerate() if not t.name.startswith(kernels)]
+seen["next_thread"] = threading.Thread(target=print).name
+protocols = ("socket:", "pipe:", "anon_inode:")
+links = [f"/proc/self/fd/{f}" for f in os.listdir("/proc/self/fd")]
+files = [os.readlink(link) for link in links if os.path.lexists(link)]
+seen["files"] = sorted(f.replace(str(os.getpid()), "") for f in files if not f.startswith(protocols))
+seen["standard_files"] = [os.readlink(f"/proc/self/fd/{f}").split(":")[0] for f in range(3)]
+seen["inherited"] = subprocess.run(["ls", "-l", "/proc/self/fd"], capture_output=True, text=True).stdout.count("socket:")
 seen["argv"] = sys.argv
 seen["orig_argv"] = [a for a in sys.orig_argv if "c.json" not in a]
 seen["path"] = sys.path
@@ -78,6 +85,7 @@ async fn a_notebook_sees_no_difference() {
         let mut seen: BTreeMap<String, Value> = serde_json::from_str(printed.lines().last().unwrap()).unwrap();
         assert!(printed.contains("pip "), "{printed}");
         seen.get_mut("environ").unwrap().as_object_mut().unwrap().remove("WORKDIR");
+        assert_eq!(seen["inherited"], 0, "a program that the notebook starts has the kernel's sockets");
         seen
     };
     let spawned = look(&SpawnExecutor::new(Arc::new(SystemClock))).await;
@@ -87,6 +95,92 @@ async fn a_notebook_sees_no_difference() {
         let different: Vec<_> =
             spawned.iter().filter(differ).map(|(name, value)| (name, value, &forked[name])).collect();
         assert!(different.is_empty(), "with {pool} waiting: {different:#?}");
+    }
+}
+
+/// Cells whose output takes all the ways that there are. What comes late is waited for by the cells themselves.
+const OUTPUT: &[&str] = &[
+    "import asyncio, logging, multiprocessing, os, subprocess, sys, threading, time, warnings\n\
+     print('one', end=' '); print('two', flush=True); print('three', file=sys.stderr); 'result'",
+    "def work(): print('from', threading.current_thread().name); display('shown', raw=False)\n\
+     t = threading.Thread(target=work); t.start(); t.join()",
+    "def fail(): 1 / 0\nt = threading.Thread(target=fail, name='failing'); t.start(); t.join()",
+    "subprocess.run(['echo', 'from a program']); time.sleep(0.6)\nos.write(2, b'raw'); os.system('echo again >&2'); time.sleep(0.6)",
+    "if os.fork() == 0:\n    print('from a child'); print('x' * 300_000); sys.stdout.flush(); os._exit(0)\nos.wait(); time.sleep(0.6)",
+    "def child(): print('from a process')\n\
+     p = multiprocessing.get_context('fork').Process(target=child); p.start(); p.join(); time.sleep(0.6); p.exitcode",
+    "async def later(n): await asyncio.sleep(n / 100); print('slept', n)\nawait asyncio.gather(later(2), later(1))",
+    "task = asyncio.create_task(later(1)); await task; asyncio.get_running_loop().is_running()",
+    "logging.basicConfig(); logging.warning('logged'); warnings.warn('warned')",
+    "try:\n    input('?')\nexcept Exception as error:\n    print(type(error), error)",
+    "from IPython.display import HTML, clear_output\n\
+     h = display(HTML('<b>'), display_id='one'); h.update(HTML('<i>')); print('gone'); clear_output(wait=True); print('left')",
+    "print('x' * 1_000_000); print('\\ud800 half'); display({'text/plain': 'y' * 200_000}, raw=True)",
+    "!echo by the shell\n%pip --version\nget_ipython().system('exit 3'); _exit_code",
+    "from ipykernel.comm import Comm\nc = Comm(target_name='t', data={'a': 1}, buffers=[b'\\0' * 70_000]); c.send({'b': 2}); c.close()",
+    "print(type(sys.stdout).__name__, sys.stdout.isatty(), sys.stdout.encoding, sys.stdout.fileno() > 2, sys.stdout.writable())",
+    "exit",
+    "def broken(): raise KeyboardInterrupt\nbroken()",
+];
+
+/// A cell's outputs without the process's number, and with the pieces of a stream put together: where it is cut is a matter of time.
+fn essence(cell: &ExecutedCell) -> String {
+    let mut outputs: Vec<Value> = Vec::new();
+    for output in &cell.outputs {
+        match outputs.last_mut() {
+            Some(last) if last["name"].is_string() && last["name"] == output["name"] => {
+                last["text"] =
+                    Value::String([&last["text"], &output["text"]].map(|text| text.as_str().unwrap()).concat());
+            }
+            _ => outputs.push(output.clone()),
+        }
+    }
+    anonymous(&format!("{:?} {outputs:#?}", cell.execution_count))
+}
+
+fn anonymous(text: &str) -> String {
+    text.split("/ipykernel_").map(|part| part.trim_start_matches(char::is_numeric)).collect()
+}
+
+#[tokio::test]
+async fn a_notebook_prints_the_same() {
+    let look = async |executor: &dyn Executor| {
+        let execution = executor.complete(Notebook::new(OUTPUT).job).await.unwrap();
+        let outputs: Vec<_> = execution.cells.iter().map(essence).collect();
+        (outputs, anonymous(&format!("{:?}", execution.outcome)))
+    };
+    let spawned = look(&SpawnExecutor::new(Arc::new(SystemClock))).await;
+    assert_eq!(spawned.0.len(), OUTPUT.len(), "{}", spawned.1);
+    let forked = look(&ready(1).await).await;
+    for (index, (spawned, forked)) in spawned.0.iter().zip(&forked.0).enumerate() {
+        assert_eq!(spawned, forked, "{}", OUTPUT[index]);
+    }
+    assert_eq!(spawned, forked);
+}
+
+#[tokio::test]
+async fn what_a_program_wrote_before_its_end_is_in_the_cell() {
+    let sources: Vec<String> =
+        (0..20).map(|number| format!("import os; print('>', end=''); os.system('echo {number}');")).collect();
+    let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
+    let execution = ready(1).await.complete(Notebook::new(&sources).job).await.unwrap();
+    for (number, cell) in execution.cells.iter().enumerate() {
+        assert_eq!(stream(cell, "stdout"), format!(">{number}\n"));
+    }
+}
+
+#[tokio::test]
+async fn an_interrupt_in_the_middle_of_output_breaks_nothing() {
+    let executor = ready(1).await;
+    for source in
+        ["while True: print('x' * 70_000, flush=True)", "while True: display('x')", "while True: print('x' * 100)"]
+    {
+        let mut notebook = Notebook::new(&[source]);
+        notebook.job.limits.wall = Duration::from_millis(700);
+        notebook.job.limits.output_bytes = 4 << 30;
+        let wall = notebook.job.limits.wall;
+        let outcome = executor.complete(notebook.job).await.unwrap().outcome;
+        assert_eq!(outcome, Outcome::Timeout { cell: Some(0), after: wall }, "{source}");
     }
 }
 
