@@ -228,7 +228,7 @@ async fn what_is_not_there_is_told_without_an_echo() {
         }
     }
     for (path, allowed) in [
-        (format!("/hooks/{token}"), "DELETE, GET, PATCH, POST, PUT"),
+        (format!("/hooks/{token}"), "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"),
         ("/v1/hooks".to_owned(), "GET, POST"),
         ("/healthz".to_owned(), "GET, HEAD"),
     ] {
