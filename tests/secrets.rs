@@ -59,6 +59,17 @@ async fn refused_parameters(app: &TestApp, owner: &str, pin: &str) -> String {
     told
 }
 
+/// Reads the documents of a hook, which have its URL, and no other secret.
+async fn reads_documents(app: &TestApp, owner: &str, hook_token: &str, pin: &str) {
+    let of_hook = |name: &str| format!("/hooks/{hook_token}/{name}");
+    for path in [of_hook("openapi.json"), of_hook("docs"), "/openapi.json".to_owned()] {
+        let response = app.api_as(owner, Method::GET, &path).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        let text = response.text().await.unwrap();
+        assert!(!text.contains(owner) && !text.contains(ADMIN) && !text.contains(pin), "{text}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_show_nowhere() {
     start_logging();
@@ -118,15 +129,7 @@ async fn tokens_show_nowhere() {
     let shown = ok(app.api_as(&alice, Method::GET, &at).send().await.unwrap()).await;
     assert_eq!(shown["params"]["signature"]["secret"], true);
     told.push_str(&shown["params"].to_string());
-    // Whose document has the hook's URL, has it.
-    for path in
-        [format!("/hooks/{hook_token}/openapi.json"), format!("/hooks/{hook_token}/docs"), "/openapi.json".to_owned()]
-    {
-        let response = app.api_as(&alice, Method::GET, &path).send().await.unwrap();
-        assert_eq!(response.status(), 200, "{path}");
-        let text = response.text().await.unwrap();
-        assert!(!text.contains(&alice) && !text.contains(ADMIN) && !text.contains(pin), "{text}");
-    }
+    reads_documents(&app, &alice, &hook_token, pin).await;
     for path in ["/v1/runs", "/v1/tokens", "/v1/users/me"] {
         told.push_str(&ok(app.api_as(&alice, Method::GET, path).send().await.unwrap()).await.to_string());
     }
