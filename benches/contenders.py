@@ -201,7 +201,7 @@ def run_with(library, notebook):
     if library == "papermill":
         import papermill
 
-        papermill.execute_notebook(str(path), "output.ipynb", progress_bar=False)
+        papermill.execute_notebook(str(path), "output.ipynb", progress_bar=False, execution_timeout=15)
     else:
         import nbclient
         import nbformat
@@ -225,10 +225,14 @@ def serve_papermill_pool(port, notebook):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self):
-            try:
-                pool.submit(run_in_own_folder, notebook).result()
-            except RuntimeError:  # two kernels that start together may choose the same ports; one of them dies
-                pool.submit(run_in_own_folder, notebook).result()
+            for tries_left in reversed(range(3)):
+                try:
+                    pool.submit(run_in_own_folder, notebook).result()
+                    break
+                # Two kernels that start together may choose the same ports: one of them dies, or its cell never ends.
+                except (RuntimeError, TimeoutError):
+                    if not tries_left:
+                        raise
             self.send_response(200)
             self.send_header("Content-Length", "2")
             self.end_headers()
@@ -245,8 +249,12 @@ def serve_papermill_pool(port, notebook):
 def run_in_own_folder(notebook):
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        run_with("papermill", notebook)
-        os.chdir("/")
+        try:
+            run_with("papermill", notebook)
+        except TimeoutError as error:  # nbclient's own cannot be sent to another process
+            raise TimeoutError(str(error)) from None
+        finally:
+            os.chdir("/")
 
 
 if __name__ == "__main__":
