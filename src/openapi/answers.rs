@@ -69,6 +69,7 @@ fn problems(signed: bool, keyed: bool) -> Vec<ProblemRow> {
         ("500", "cell-error", "The run failed: see `type` and `detail`.", &[]),
         ("503", "shutting-down", "The server is shutting down.", &["Retry-After"]),
         ("504", "timeout", "The run took too long.", &[]),
+        ("507", "insufficient-storage", "The server's disk is full.", &[]),
     ];
     if signed {
         problems.push(("401", "unauthorized", "The signature is missing, wrong, or was used before.", &[]));
