@@ -16,7 +16,8 @@ pub(super) fn of(hook: Option<&Described<'_>>, method: &str) -> Map<String, Valu
     }
     let task = Some(("application/hal+json", schema("Task")));
     add(&mut responses, "202", "The run goes on without its caller.", &["Location", "Retry-After"], task);
-    for (status, kind, description, headers) in problems(hook.is_none_or(|hook| hook.signed), method == "post") {
+    let signed = hook.is_none_or(|hook| hook.hook.params.signature.is_some());
+    for (status, kind, description, headers) in problems(signed, method == "post") {
         let problem = Some(("application/problem+json", schema("Problem")));
         add(&mut responses, status, description, headers, problem);
         responses[status]["content"]["application/problem+json"]["example"] = json!({
