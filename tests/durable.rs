@@ -115,6 +115,31 @@ async fn queued_tasks_outlive_a_killed_server_and_what_ran_is_run_again_if_wante
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_caller_was_told_before_its_server_was_killed_stays() {
+    let (data, signs) = (TempDir::new().unwrap(), Signs::new());
+    let mut server = Server::start_with(data.path(), &ONE_AT_A_TIME);
+    let count =
+        "with open(effects, 'a+') as file:\n    file.write('ran\\n')\n    file.seek(0)\n    n = len(file.readlines())";
+    let waits = WAITS.replace("'x'", "'a'");
+    let cells = [count, &answer_with("respond_json(n, headers={'X-N': str(n)}, early=True)"), &waits];
+    let hook = server.deploy("early.ipynb", &notebook(&cells), json!({"on_interrupt": "retry"})).await;
+    let query = [signs.query("started").as_slice(), &[("effects", signs.text("effects"))]].concat();
+    let request = server.http.get(url(&hook)).query(&query).header("prefer", "respond-async");
+    let task = accepted(request.send().await.unwrap()).await;
+    signs.seen("started").await;
+    server.kill();
+    signs.give("gate");
+    let server = Server::start_with(data.path(), &ONE_AT_A_TIME);
+    let runs = all_ended(&server).await;
+    assert_eq!((&runs[0]["state"], &runs[0]["attempts"]), (&json!("succeeded"), &json!(2)));
+    assert_eq!((&runs[0]["status"], &runs[0]["media_type"]), (&json!(200), &json!("application/json")));
+    let result = format!("{}/v1/runs/{}/result{}", server.url, task.id, task.key());
+    let result = server.http.get(result).send().await.unwrap();
+    assert_eq!(header(&result, "x-n"), "1");
+    assert_eq!(result.text().await.unwrap(), "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_stopped_lets_the_running_one_end_and_goes_on_with_the_queued_ones_later() {
     let (data, signs) = (TempDir::new().unwrap(), Signs::new());
     let mut server = Server::start_with(data.path(), &ONE_AT_A_TIME);

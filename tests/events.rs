@@ -163,6 +163,15 @@ async fn a_reader_goes_on_where_it_was() {
     let rest = again.rest().await;
     assert!(rest.iter().all(|event| event.id > seen.last().unwrap().id), "{rest:?}");
     assert_eq!(states(&rest), ["succeeded"]);
+
+    app.quiet().await;
+    for known in [&seen[0], seen.last().unwrap(), rest.last().unwrap()] {
+        let late = events(&app, &task.id).header("last-event-id", known.id.to_string());
+        let end = Events::open(late).await.rest().await;
+        assert_eq!((end.len(), states(&end)), (1, vec!["succeeded"]), "who lost the run on its way hears how it ended");
+        let known = events(&app, &task.id).header("last-event-id", end[0].id.to_string());
+        assert_eq!(Events::open(known).await.rest().await, [], "once");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

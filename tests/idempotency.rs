@@ -238,6 +238,21 @@ async fn a_task_is_replayed_as_that_task() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_waits_some_time_gets_the_same_answer_again() {
+    let (app, signs) = (TestApp::start().await, Signs::new());
+    let hook = app.deploy("counts.ipynb", &counts(), json!({})).await;
+    let body = json!({"effects": signs.text("effects"), "n": 5});
+    let asked = async || post(&app, &hook, "key", &body).header("prefer", "wait=60").send().await.unwrap();
+    let (first, second) = (asked().await, asked().await);
+    assert!(!is_replayed(&first) && is_replayed(&second));
+    assert_eq!(header(&second, "preference-applied"), "wait=60");
+    let first = whole(first).await;
+    assert_eq!(first.0, 201);
+    assert_eq!(first, whole(second).await);
+    assert_eq!(signs.lines("effects").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_are_bounded_and_for_post_alone() {
     let (app, signs) = (TestApp::start().await, Signs::new());
     let hook = app.deploy("counts.ipynb", &counts(), json!({})).await;

@@ -83,7 +83,7 @@ async fn answer(
     Ok(response)
 }
 
-/// The `Idempotency-Key` of a POST: 1 to 255 visible characters, in quotes or not
+/// The `Idempotency-Key` of a POST: 1 to 255 printable characters, in quotes or not
 /// (draft-ietf-httpapi-idempotency-key-header, section 2.1, wants them; most senders leave them out).
 fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Invalid> {
     let values: Vec<&HeaderValue> = request.headers().get_all("idempotency-key").collect();
@@ -102,7 +102,7 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Invalid> {
     if (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
         Ok(Some(key.to_owned()))
     } else {
-        Err(Invalid::new("Idempotency-Key", format!("must be 1 to {LONGEST_KEY} visible ASCII characters")))
+        Err(Invalid::new("Idempotency-Key", format!("must be 1 to {LONGEST_KEY} printable ASCII characters")))
     }
 }
 

@@ -20,6 +20,8 @@ const PART: usize = 64 << 10;
 const HEAD: usize = 10;
 /// Requests that may wait for a kernel that is busy.
 const QUEUE: usize = 1024;
+/// Messages that may be unfinished at once: each is of a thread or process of the notebook.
+const MOST_UNFINISHED: usize = 1024;
 
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,8 +90,9 @@ impl Assembly {
         Ok(Some((channel, frames(body)?)))
     }
 
-    fn bytes(&self) -> usize {
-        self.unfinished.values().map(Vec::len).sum()
+    /// Whether there is more of unfinished messages than may be kept, in bytes or in number.
+    fn is_over(&self, limit: usize) -> bool {
+        self.unfinished.len() > MOST_UNFINISHED || self.unfinished.values().map(Vec::len).sum::<usize>() > limit
     }
 }
 
@@ -155,7 +158,7 @@ async fn read(reader: Reader, socket: &UnixStream, limit: usize) {
         let event = match receive(socket, &mut buffer).await {
             Ok(0) | Err(_) => Event::Closed,
             Ok(length) => match assembly.take(&buffer[..length]) {
-                Ok(None) if assembly.bytes() > left => Event::OutputTooLarge,
+                Ok(None) if assembly.is_over(left) => Event::OutputTooLarge,
                 Ok(None) => continue,
                 Ok(Some((Channel::Publication, frames))) => match left.checked_sub(frames.iter().map(Bytes::len).sum())
                 {
@@ -221,7 +224,7 @@ mod tests {
                 assert_eq!(assembly.take(packet).unwrap(), None);
             }
             assert_eq!(assembly.take(last).unwrap(), Some((Channel::Shell, message)));
-            assert_eq!(assembly.bytes(), 0);
+            assert!(!assembly.is_over(0));
         }
     }
 
@@ -233,6 +236,19 @@ mod tests {
         let turns = [&first[0], &second[0], &first[1], &second[1], &first[2]];
         let whole: Vec<_> = turns.into_iter().filter_map(|packet| assembly.take(packet).unwrap()).collect();
         assert_eq!(whole, [(Channel::Publication, other), (Channel::Publication, one)]);
+    }
+
+    #[test]
+    fn what_is_kept_of_unfinished_messages_is_bounded() {
+        let mut assembly = Assembly::default();
+        let part = |number: u64, length| [b"p\x01", number.to_le_bytes().as_slice(), &vec![0; length]].concat();
+        assert_eq!(assembly.take(&part(0, PART)).unwrap(), None);
+        assert!(assembly.is_over(PART - 1) && !assembly.is_over(PART));
+        for number in 0..=MOST_UNFINISHED as u64 {
+            assert!(!assembly.is_over(PART), "{number}");
+            assert_eq!(assembly.take(&part(number, 0)).unwrap(), None);
+        }
+        assert!(assembly.is_over(PART), "also without a byte of content");
     }
 
     #[test]

@@ -16,7 +16,8 @@ pub(super) fn of(hook: Option<&Described<'_>>, method: &str) -> Map<String, Valu
     }
     let task = Some(("application/hal+json", schema("Task")));
     add(&mut responses, "202", "The run goes on without its caller.", &["Location", "Retry-After"], task);
-    for (status, kind, description, headers) in problems(hook.is_none_or(|hook| hook.signed), method == "post") {
+    let signed = hook.is_none_or(|hook| hook.hook.params.signature.is_some());
+    for (status, kind, description, headers) in problems(signed, method == "post") {
         let problem = Some(("application/problem+json", schema("Problem")));
         add(&mut responses, status, description, headers, problem);
         responses[status]["content"]["application/problem+json"]["example"] = json!({
@@ -69,6 +70,7 @@ fn problems(signed: bool, keyed: bool) -> Vec<ProblemRow> {
         ("500", "cell-error", "The run failed: see `type` and `detail`.", &[]),
         ("503", "shutting-down", "The server is shutting down.", &["Retry-After"]),
         ("504", "timeout", "The run took too long.", &[]),
+        ("507", "insufficient-storage", "The server's disk is full.", &[]),
     ];
     if signed {
         problems.push(("401", "unauthorized", "The signature is missing, wrong, or was used before.", &[]));

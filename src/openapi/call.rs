@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Described, answers, inputs};
+use super::{Described, answers, inputs, security};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -59,7 +59,7 @@ fn operation(hook: Option<&Described<'_>>, method: &str, name: &str, summary: &s
         "tags": [if hook.is_some() { "calls" } else { "any hook" }],
         "summary": summary,
         "description": description(hook, method),
-        "security": [],
+        "security": Value::from_iter(hook.and_then(|hook| security::scheme(hook.hook)).map(|(name, _)| json!({name: []}))),
         "parameters": parameters,
     });
     if method != "get" {

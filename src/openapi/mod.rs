@@ -7,6 +7,7 @@ mod call;
 mod example;
 mod inputs;
 mod name;
+mod security;
 #[cfg(test)]
 mod tests;
 
@@ -28,8 +29,6 @@ pub struct Described<'a> {
     pub text: Option<&'a str>,
     /// What it has answered so far.
     pub answered: &'a [Answered],
-    /// Whether callers have to sign what they send.
-    pub signed: bool,
 }
 
 /// An OpenAPI document in the making.
@@ -108,6 +107,9 @@ impl Document {
     /// Adds a hook's calls.
     pub fn add(&mut self, hook: &Described<'_>) {
         let name = name::unique(hook.hook.path.as_str(), &mut self.names);
+        if let Some((name, scheme)) = security::scheme(hook.hook) {
+            self.components.entry("securitySchemes").or_insert_with(|| json!({}))[name] = scheme;
+        }
         self.paths.insert(format!("/hooks/{}", hook.hook.token.expose()), call::one_hook(hook, &name));
         self.schemas.extend(inputs::schemas(hook, &name));
     }

@@ -29,7 +29,7 @@ fn contract(properties: &Value, required: &[&str]) -> Contract {
 }
 
 fn described<'a>(hook: &'a Hook, contract: Option<&'a Contract>, answered: &'a [Answered]) -> Described<'a> {
-    Described { hook, contract, title: None, text: None, answered, signed: false }
+    Described { hook, contract, title: None, text: None, answered }
 }
 
 fn document(described: &Described<'_>) -> Value {
@@ -233,7 +233,7 @@ fn what_was_answered_is_what_is_promised() {
 
 #[test]
 fn statuses_follow_from_what_is_known() {
-    let usual = ["202", "404", "408", "409", "413", "422", "429", "500", "503", "504"];
+    let usual = ["202", "404", "408", "409", "413", "422", "429", "500", "503", "504", "507"];
     let plain = hook("a.ipynb", json!({}));
     let document_of = |described: &Described<'_>| document(described);
     let known = document_of(&described(&plain, None, &[answer(200, "text/plain")]));
@@ -242,12 +242,39 @@ fn statuses_follow_from_what_is_known() {
     let leads_on = hook("a.ipynb", json!({"next_url": "https://x.org/done"}));
     let document = document_of(&described(&leads_on, None, &[answer(200, "text/plain")]));
     assert_eq!(statuses(&document, "get"), [&["202", "303"][..], &usual[1..]].concat());
-    let signed = document_of(&Described { signed: true, ..described(&plain, None, &[]) });
-    assert!(statuses(&signed, "get").contains(&"401".to_owned()));
     assert_eq!(
         operation(&known, "get")["responses"]["429"]["headers"]["Retry-After"]["$ref"],
         "#/components/headers/RetryAfter"
     );
+}
+
+#[test]
+fn what_callers_have_to_prove_is_told() {
+    let open = hook("a.ipynb", json!({}));
+    let mut api = Document::of_api();
+    api.add(&described(&open, None, &[]));
+    let open = document(&described(&open, None, &[]));
+    assert_eq!(operation(&open, "get")["security"], json!([]));
+    assert!(!statuses(&open, "get").contains(&"401".to_owned()));
+    for (scheme, header, name) in [
+        (json!({"scheme": "github", "secret": "s3cret"}), "X-Hub-Signature-256", "signed-x-hub-signature-256"),
+        (json!({"scheme": "header", "secret": "s3cret", "header": "X-Proof~"}), "x-proof~", "signed-x-proof_"),
+    ] {
+        let hook = hook("a.ipynb", json!({"signature": scheme}));
+        let signed = described(&hook, None, &[]);
+        api.add(&signed);
+        let document = document(&signed);
+        assert_eq!(operation(&document, "post")["security"], json!([{name: []}]));
+        assert!(statuses(&document, "get").contains(&"401".to_owned()));
+        let scheme = &document["components"]["securitySchemes"][name];
+        assert_eq!(
+            (&scheme["type"], &scheme["in"], &scheme["name"]),
+            (&"apiKey".into(), &"header".into(), &header.into())
+        );
+        assert!(!document.to_string().contains("s3cret"));
+    }
+    let schemes = api.into_json("http://h.example")["components"]["securitySchemes"].clone();
+    assert_eq!(schemes.as_object().unwrap().len(), 3, "{schemes}");
 }
 
 #[test]

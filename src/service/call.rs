@@ -113,7 +113,7 @@ impl Service {
         let wait = wish.prefer.wait;
         let called = self.begin_call(target, call, wish, Trigger::Http, None).await?;
         match (called, wait) {
-            (Called::Accepted(task), Some(seconds)) if !task.replayed => self.wait_for(task, seconds).await,
+            (Called::Accepted(task), Some(seconds)) => self.wait_for(task, seconds).await,
             (called, _) => Ok(called),
         }
     }
@@ -153,9 +153,11 @@ impl Service {
             let answered = live.answered();
             let _ = timeout(Duration::from_secs(u64::from(seconds)), answered).await;
         }
+        let replayed = task.replayed;
         match self.kept_reply(task.run.id).await? {
-            Some(reply) => Ok(Called::Answered(reply)),
-            None => Ok(Called::Accepted(task)),
+            Some(reply) => Ok(Called::Answered(Reply { replayed, ..reply })),
+            // Not as it was before the wait.
+            None => Ok(Called::Accepted(Task { replayed, ..self.accepted(task.run.id).await? })),
         }
     }
 

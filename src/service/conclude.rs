@@ -92,6 +92,9 @@ impl Service {
 
     /// Sends what the notebook answers before it has ended.
     pub(super) async fn answer_early(&self, run: &mut Run, prepared: &Prepared, output: &Marked) {
+        if run.live.was_answered() {
+            return; // by the last server
+        }
         let mut ending = match response::early(output, &prepared.accept) {
             Some(Ok(answer)) => Ending::early(answer),
             // The run's end will tell what is wrong with it.

@@ -28,7 +28,6 @@ impl Facts {
             title: self.about.title.as_deref(),
             text: self.about.text.as_deref(),
             answered: &self.answered,
-            signed: self.hook.params.signature.is_some(),
         }
     }
 }

@@ -17,6 +17,9 @@ use crate::store::RunFilter;
 /// How long the kernel of a cancelled run may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Number of the first event that is told from a run's record; as long as a run goes on it has fewer.
+const PAST: u64 = 1 << 32;
+
 /// Which runs a caller asks for.
 #[derive(Debug, Default)]
 pub struct RunQuery {
@@ -105,13 +108,14 @@ impl Service {
         let run = self.asked_run(asker, id).await?;
         match live {
             Some(live) => Ok(Events::Live(live.watch(seen))),
-            None => Ok(Events::Past(past(&run).into_iter().filter(|(number, _)| *number > seen).collect())),
+            None => Ok(Events::Past(past(&run, seen))),
         }
     }
 }
 
-/// The events that a run's record tells of.
-fn past(run: &Run) -> Vec<(u64, RunEvent)> {
+/// The events that a run's record tells of, after number `seen`. A reader who saw the run going on, where they had other
+/// numbers, is told how it ended.
+fn past(run: &Run, seen: u64) -> Vec<(u64, RunEvent)> {
     let state = |state, attempt| RunEvent::State { state, attempt };
     let mut events = vec![state(RunState::Queued, 0)];
     if run.started_at.is_some() {
@@ -126,5 +130,7 @@ fn past(run: &Run) -> Vec<(u64, RunEvent)> {
     if run.state.is_final() {
         events.push(state(run.state, run.attempts));
     }
-    (1..).zip(events).collect()
+    let last = PAST + events.len() as u64 - 1;
+    let seen = if (1..PAST).contains(&seen) { last - 1 } else { seen };
+    (PAST..).zip(events).filter(|(number, _)| *number > seen).collect()
 }

@@ -120,7 +120,13 @@ impl Service {
                     let live = self.live.add(run.id);
                     live.state(RunState::Queued, run.attempts);
                     let span = tracing::info_span!("run", run = %run.id, hook = %run.hook);
-                    let running = Running { order, live, respond: Respond::nobody(), early: None };
+                    // What its caller was told stays, whatever it answers this time.
+                    let told = self.kept_reply(run.id).await?;
+                    if told.is_some() {
+                        live.note_answered();
+                    }
+                    let early = told.and_then(|reply| reply.body.answered());
+                    let running = Running { order, live, respond: Respond::nobody(), early };
                     self.runs.spawn_on(self.clone().carry_on(running, None, None).instrument(span), &self.runtime);
                 }
                 None => self.interrupted(&run).await?,

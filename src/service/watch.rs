@@ -152,9 +152,10 @@ impl LiveRun {
         }
     }
 
-    /// Everything from the event after number `seen` on.
+    /// Everything from the event after number `seen` on. More than there has been was seen on a server before this one.
     pub(super) fn watch(self: Arc<Self>, seen: u64) -> Watching {
         let count = lock(&self.count).as_ref().map(watch::Sender::subscribe);
+        let seen = if seen > self.log().count { 0 } else { seen };
         Watching { run: self, count, seen }
     }
 
