@@ -7,7 +7,7 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::app::{TestApp, header, notebook, ok, problem, run_of, url};
+use crate::app::{ADMIN, TestApp, header, notebook, ok, problem, run_of, url};
 use crate::responses::answer_with;
 use crate::tasks::{Signs, WAITS, accepted, ended, result};
 
@@ -213,6 +213,23 @@ async fn every_kind_of_answer_is_replayed() {
     }
     app.quiet().await;
     assert!(app.scratch().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_owner_was_told_is_replayed_to_the_owner_only() {
+    let app = TestApp::start().await;
+    let hook = app.deploy("fails.ipynb", &notebook(&["raise ValueError()"]), json!({})).await;
+    for prefer in ["wait=60", ""] {
+        let call = |key: &str| post(&app, &hook, &format!("{key}{prefer}"), &json!({})).header("prefer", prefer);
+        for _ in 0..2 {
+            let told = call("owner's").bearer_auth(ADMIN).send().await.unwrap();
+            assert!(told.status() != 422, "{prefer}");
+        }
+        problem(call("owner's").send().await.unwrap(), 422).await;
+        let first = whole(call("anyone's").send().await.unwrap()).await;
+        assert!(!String::from_utf8_lossy(&first.2).contains("traceback"));
+        problem(call("anyone's").bearer_auth(ADMIN).send().await.unwrap(), 422).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

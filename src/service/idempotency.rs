@@ -20,8 +20,9 @@ impl Service {
     pub(super) async fn claim_key(&self, order: &mut Order, key: String) -> Result<Claim> {
         let Some(call) = order.call.take() else { return Ok(Claim::New) };
         let pinned = order.pinned.then(|| order.version.histo.to_string());
+        let for_owner = order.for_owner;
         let fingerprinted = on_disk(&self.files, move |_| {
-            let fingerprint = fingerprint(&call, pinned.as_deref())?;
+            let fingerprint = fingerprint(&call, pinned.as_deref(), for_owner)?;
             Ok::<_, Error>((call, fingerprint))
         });
         let (call, fingerprint) = fingerprinted.await?;
@@ -65,8 +66,9 @@ impl Service {
     }
 }
 
-/// Tells one payload from another: method, version, query and body, as they were understood. Headers may differ between tries.
-fn fingerprint(call: &Call, pinned: Option<&str>) -> Result<String> {
+/// Tells one payload from another: method, version, query and body, as they were understood. Headers may differ between tries, but
+/// the owner's calls are its own: their answers have tracebacks.
+fn fingerprint(call: &Call, pinned: Option<&str>, for_owner: bool) -> Result<String> {
     let body = match &call.body {
         Body::Empty => json!(null),
         Body::Json(value) => json!({ "json": value }),
@@ -83,7 +85,7 @@ fn fingerprint(call: &Call, pinned: Option<&str>) -> Result<String> {
             json!({ "fields": fields, "files": sent })
         }
     };
-    let all = json!([call.method, pinned, call.query, body]);
+    let all = json!([call.method, pinned, call.query, body, for_owner]);
     Ok(hex(&Sha256::digest(all.to_string().as_bytes())))
 }
 
@@ -100,7 +102,7 @@ mod tests {
             body,
             raw_body: None,
         };
-        let of = |call: &Call, pinned| fingerprint(call, pinned).unwrap();
+        let of = |call: &Call, pinned| fingerprint(call, pinned, false).unwrap();
         let first = of(&call("a", Body::Json(json!({"n": 1}))), None);
         assert_eq!(first, of(&call("a", Body::Json(json!({"n": 1}))), None));
         for other in [
@@ -112,5 +114,6 @@ mod tests {
         ] {
             assert_ne!(first, other);
         }
+        assert_ne!(first, fingerprint(&call("a", Body::Json(json!({"n": 1}))), None, true).unwrap());
     }
 }

@@ -104,12 +104,14 @@ fn has_sensitive(call: &Call, params: &HookParams) -> bool {
     let is = |name: &str| params.sensitive.iter().any(|sensitive| sensitive.to_lowercase() == name.to_lowercase());
     let mut pairs = call.query.iter();
     let has_body = !matches!(call.body, Body::Empty);
-    pairs.any(|(name, _)| is(name))
+    pairs.any(|(name, text)| is(name) || text_names_one(text, &is))
         || (is("params") && !call.query.is_empty())
         || (is("body") && has_body)
         || is("headers")
         || match &call.body {
-            Body::Form(pairs) | Body::Multipart { fields: pairs, .. } => pairs.iter().any(|(name, _)| is(name)),
+            Body::Form(pairs) | Body::Multipart { fields: pairs, .. } => {
+                pairs.iter().any(|(name, text)| is(name) || text_names_one(text, &is))
+            }
             Body::Json(value) => names_one(value, &is),
             // What a raw body holds nobody knows.
             Body::Text(_) | Body::Bytes(_) => true,
@@ -121,8 +123,14 @@ fn names_one(value: &serde_json::Value, is: &impl Fn(&str) -> bool) -> bool {
     match value {
         serde_json::Value::Object(map) => map.iter().any(|(name, value)| is(name) || names_one(value, is)),
         serde_json::Value::Array(items) => items.iter().any(|item| names_one(item, is)),
+        serde_json::Value::String(text) => text_names_one(text, is),
         _ => false,
     }
+}
+
+/// The same of a text: that of a list or a dict is read as JSON, as a contract has it (`notebook/contract/coerce.rs`).
+fn text_names_one(text: &str, is: &impl Fn(&str) -> bool) -> bool {
+    text.trim_start().starts_with(['{', '[']) && serde_json::from_str(text).is_ok_and(|value| names_one(&value, is))
 }
 
 #[cfg(test)]
@@ -162,8 +170,11 @@ mod tests {
         let params = HookParams::from_stored(json!({"sensitive": ["Password"]})).unwrap();
         let nested = Body::Json(json!([{"user": {"password": "x"}}]));
         let large = Body::Text("x".repeat(LARGEST + 1));
+        let text = || " {\"user\": [{\"password\": \"x\"}]}".to_owned();
         for (body, params) in [
             (nested, &params),
+            (Body::Form(vec![("user".into(), text())]), &params),
+            (Body::Json(json!({"user": text()})), &params),
             (Body::Form(vec![("PASSWORD".into(), "x".into())]), &params),
             (Body::Bytes(vec![1, 2]), &params),
             (large, &HookParams::default()),
@@ -171,5 +182,9 @@ mod tests {
             let kept = for_rerun(&call(body), params).unwrap();
             assert!(matches!(read(&kept).unwrap(), Request::Gone { .. }), "{kept}");
         }
+        let in_query = Call { query: vec![("user".into(), text())], ..call(Body::Empty) };
+        assert!(matches!(read(&for_rerun(&in_query, &params).unwrap()).unwrap(), Request::Gone { .. }));
+        let harmless = Body::Form(vec![("note".into(), "{the password is not here}".into())]);
+        assert!(matches!(read(&for_rerun(&call(harmless), &params).unwrap()).unwrap(), Request::Whole { .. }));
     }
 }

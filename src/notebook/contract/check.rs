@@ -13,6 +13,8 @@ use crate::model::{Contract, InvalidParameter, Place, describe};
 
 /// What is told of one call at most, for each place.
 const MOST_ERRORS: usize = 100;
+/// Of a value with more parts only the first wrong one is told: to find all of them takes hundreds of bytes for each.
+const MOST_PARTS: usize = 1_000;
 /// Characters of a value that are told.
 const MOST_SHOWN: usize = 60;
 /// Stands for what is not told.
@@ -95,7 +97,7 @@ impl Passed<'_> {
     fn errors(&self) -> Vec<InvalidParameter> {
         let declared =
             || self.pairs.iter().filter_map(|(name, value)| Some((name, value, self.checker.shapes.get(name)?)));
-        let typed = declared().filter(|(_, _, shape)| **shape != Shape::Any);
+        let typed = declared().filter(|(_, value, shape)| **shape != Shape::Any && is_small(value));
         let instance: Map<String, Value> = typed.map(|(name, value, _)| (name.clone(), value.json())).collect();
         let instance = Value::Object(instance);
         let mut paths: Vec<Vec<Step>> = Vec::new();
@@ -104,10 +106,10 @@ impl Passed<'_> {
                 paths.push(path);
             }
         }
-        // What JSON Schema allows and Python has not, as the year 0.
-        for (name, _, _) in declared().filter(|(_, value, shape)| !shape.fits(value)) {
+        // What is large; and what JSON Schema allows and Python has not, as the year 0.
+        for (name, value, shape) in declared().filter(|(_, value, shape)| !shape.fits(value)) {
             if !paths.iter().any(|path| path.first() == Some(&Step::Name(name.clone()))) {
-                paths.push(vec![Step::Name(name.clone())]);
+                paths.push(first_misfit(name, value, shape));
             }
         }
         let mut errors: Vec<_> = paths.iter().filter_map(|path| self.wrong(path)).collect();
@@ -180,6 +182,42 @@ impl Step {
             (Self::Index(index), ParamValue::Object(_)) => Self::Name(index.to_string()).of(value),
             _ => None,
         }
+    }
+}
+
+/// Whether all that is wrong with a value may be looked for.
+fn is_small(value: &ParamValue) -> bool {
+    fn within(value: &ParamValue, left: &mut usize) -> bool {
+        let Some(rest) = left.checked_sub(1) else { return false };
+        *left = rest;
+        match value {
+            ParamValue::List(items) => items.iter().all(|item| within(item, left)),
+            ParamValue::Object(pairs) => pairs.iter().all(|(_, value)| within(value, left)),
+            ParamValue::Made { of, .. } => within(of, left),
+            _ => true,
+        }
+    }
+    within(value, &mut MOST_PARTS.clone())
+}
+
+/// The way to the first part of a value that does not fit.
+fn first_misfit(name: &str, mut value: &ParamValue, mut shape: &Shape) -> Vec<Step> {
+    let mut path = vec![Step::Name(name.to_owned())];
+    loop {
+        let part = match (shape, value) {
+            (Shape::List { item, .. }, ParamValue::List(items)) => {
+                let at = items.iter().position(|each| !item.fits(each));
+                at.map(|at| (Step::Index(at), &items[at], item))
+            }
+            (Shape::Dict(inner), ParamValue::Object(pairs)) => {
+                let misfit = pairs.iter().find(|(_, each)| !inner.fits(each));
+                misfit.map(|(name, each)| (Step::Name(name.clone()), each, inner))
+            }
+            _ => None,
+        };
+        let Some((step, of, by)) = part else { return path };
+        path.push(step);
+        (value, shape) = (of, by);
     }
 }
 

@@ -116,6 +116,17 @@ fn what_is_told_is_short() {
 }
 
 #[test]
+fn of_what_is_large_the_first_that_is_wrong_is_told() {
+    let call = |items: Value| body(json!({"region": "North", "year": 1, "items": items}));
+    let mut items = vec![json!({"price": 1}); 100_000];
+    assert_eq!(shown(call(items.clone().into()), false, &[]), Vec::<String>::new());
+    items[70_000] = json!({"price": 1, "n": "many"});
+    items[80_000] = json!(5);
+    assert_eq!(shown(call(items.clone().into()), false, &[]), ["body items[70000].n: must be number (\"many\")"]);
+    assert_eq!(shown(call(items.into()), false, &["n"]), ["body items[70000].n: must be number ((hidden))"]);
+}
+
+#[test]
 fn numbers_beyond_all_bounds_cost_nothing() {
     let huge: Value =
         serde_json::from_str("{\"region\": \"North\", \"year\": 1e999999999, \"limit\": -1e999999999}").unwrap();
