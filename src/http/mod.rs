@@ -120,9 +120,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(on("/v1/runs/{id}/result").route(web::get().to(tasks::result)).wrap(from_fn(cors::of_run)))
         .service(on("/v1/runs/{id}/events").route(web::get().to(events::of_run)).wrap(from_fn(cors::of_run)))
         .service(on("/v1/inboxes").route(web::get().to(inboxes::list)).route(web::post().to(inboxes::create)))
-        .service(
-            on("/v1/inboxes/{uuid}").route(web::get().to(inboxes::show)).route(web::delete().to(inboxes::delete)),
-        )
+        .service(on("/v1/inboxes/{uuid}").route(web::get().to(inboxes::show)).route(web::delete().to(inboxes::delete)))
         .service(on("/v1/prune").route(web::post().to(prune::prune)))
         .service(on("/v1/users").route(web::get().to(users::list)).route(web::post().to(users::create)))
         .service(on("/v1/users/me").route(web::get().to(users::me)))

@@ -325,13 +325,7 @@ async fn next_histo(tx: &mut Write, new: &NewDeploy<'_>) -> Result<Histo> {
     Ok(Histo::next(new.now, last.as_ref()))
 }
 
-async fn write_hook(
-    tx: &mut Write,
-    id: HookId,
-    histo: &Histo,
-    new: &NewDeploy<'_>,
-    is_new: bool,
-) -> Result<()> {
+async fn write_hook(tx: &mut Write, id: HookId, histo: &Histo, new: &NewDeploy<'_>, is_new: bool) -> Result<()> {
     let params = write_params(new.params)?;
     let query = if is_new {
         sqlx::query(

@@ -142,7 +142,8 @@ impl TryFrom<ReplyRow> for InboxReply {
 }
 
 /// An inbox without what it keeps.
-const COLUMNS: &str = "SELECT i.id, i.owner_id, u.name AS owner_name, i.auto_delete, i.no_override, i.received, i.created_at,
+const COLUMNS: &str =
+    "SELECT i.id, i.owner_id, u.name AS owner_name, i.auto_delete, i.no_override, i.received, i.created_at,
     i.used_at, i.received_at, i.response_headers, i.response, i.default_result
     FROM inboxes i JOIN users u ON u.id = i.owner_id";
 
@@ -277,13 +278,12 @@ impl Database {
 
     /// How many inboxes, of this user or of all, were not read since `then`.
     pub async fn unread_inboxes(&self, owner: Option<UserId>, then: DateTime<Utc>) -> Result<u64> {
-        let count: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM inboxes WHERE used_at <= $1 AND ($2 IS NULL OR owner_id = $2)",
-        )
-        .bind(millis(then))
-        .bind(owner.map(|owner| owner.to_string()))
-        .fetch_one(&self.pool)
-        .await?;
+        let count: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM inboxes WHERE used_at <= $1 AND ($2 IS NULL OR owner_id = $2)")
+                .bind(millis(then))
+                .bind(owner.map(|owner| owner.to_string()))
+                .fetch_one(&self.pool)
+                .await?;
         Ok(count.unsigned_abs())
     }
 

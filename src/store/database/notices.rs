@@ -88,12 +88,7 @@ impl TryFrom<NoticeRow> for Notice {
     }
 }
 
-pub(super) async fn add(
-    tx: &mut Write,
-    notice: &NewNotice,
-    run: RunId,
-    now: DateTime<Utc>,
-) -> Result<()> {
+pub(super) async fn add(tx: &mut Write, notice: &NewNotice, run: RunId, now: DateTime<Utc>) -> Result<()> {
     let recipients = to_json(&notice.recipients)?;
     let added = sqlx::query(
         "UPDATE notices SET count = count + 1, run_id = $3, recipients = $4
