@@ -103,7 +103,7 @@ def test_waiting_is_the_servers_business(server, time):
 
 def test_after_the_timeout_there_is_nothing(server, time):
     def reply(request):
-        time.now += int(request.query["wait"])
+        time.now += int(request.query.get("wait", 0))
         return inbox()
 
     server.on("GET", f"{PATH}/{UUID}", reply)
