@@ -169,14 +169,14 @@ async fn measure(server: &Server, inboxes: &[String]) {
     for (senders, inboxes) in [(1, &inboxes[..1]), (16, inboxes), (64, inboxes), (256, inboxes), (64, &inboxes[..1])] {
         let stop = Arc::new(AtomicBool::new(false));
         let (end, started) = (stop.clone(), Instant::now());
-        let timer = tokio::spawn(async move {
+        let alarm = tokio::spawn(async move {
             tokio::time::sleep(TIME).await;
             end.store(true, Ordering::Relaxed);
         });
         let mut times = hammer(server, inboxes, senders, Duration::ZERO, stop).await;
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let rate = times.len() as f64 / started.elapsed().as_secs_f64();
-        timer.await.unwrap();
+        alarm.await.unwrap();
         let numbers = [senders.to_string(), inboxes.len().to_string(), format!("{rate:.0}")];
         row(&[&numbers[..], &[50, 95, 99].map(|part| percentile(&mut times, part))].concat());
     }

@@ -218,7 +218,7 @@ mod tests {
 
     use crate::cli::testing::TestServer;
 
-    fn inbox(received: u64, result: Value) -> Value {
+    fn inbox(received: u64, result: &Value) -> Value {
         json!({"uuid": "u1", "url": "http://h/inbox/u1", "user": "bob", "received": received, "received_at": null,
             "created_at": "2026-01-02T03:04:05Z", "result": result})
     }
@@ -229,7 +229,7 @@ mod tests {
         let body = json!({"auto_delete": false, "no_override": true, "response": {"toto": "tata"},
             "response_headers": {"x-a": "b: c"}, "default_result": 0, "user": "bob", "uuid": "u1"});
         let create = server.mock("POST", "/v1/inboxes").and(body_json(body));
-        let made = ResponseTemplate::new(201).set_body_json(inbox(0, Value::Null));
+        let made = ResponseTemplate::new(201).set_body_json(inbox(0, &Value::Null));
         create.respond_with(made).expect(1).mount(&server.http).await;
         let options = ["--response", r#"{"toto": "tata"}"#, "--header", "x-a: b: c", "--default-result", "0", "--keep"];
         let more = ["--no-override", "--user", "bob", "--uuid", "u1"];
@@ -242,7 +242,7 @@ mod tests {
     #[tokio::test]
     async fn inboxes_are_listed_and_deleted() {
         let server = TestServer::start().await;
-        server.list("/v1/inboxes", &[("user", "bob")], &[inbox(3, Value::Null)]).await;
+        server.list("/v1/inboxes", &[("user", "bob")], &[inbox(3, &Value::Null)]).await;
         let ran = server.run(&["inbox", "list", "--user", "bob"]).await;
         let row = "u1\tbob\t3\t\t2026-01-02 03:04:05\thttp://h/inbox/u1\n";
         assert_eq!(ran.out, format!("UUID\tUSER\tRECEIVED\tLAST\tCREATED\tURL\n{row}"), "{}", ran.err);
@@ -254,16 +254,16 @@ mod tests {
     #[tokio::test]
     async fn a_reader_waits_on_until_something_is_sent() {
         let server = TestServer::start().await;
-        let answer = |received, result| ResponseTemplate::new(200).set_body_json(inbox(received, result));
+        let answer = |received, result: &Value| ResponseTemplate::new(200).set_body_json(inbox(received, result));
         let first = server.mock("GET", "/v1/inboxes/u1").and(query_param("wait", "60"));
-        first.respond_with(answer(0, Value::Null)).up_to_n_times(1).mount(&server.http).await;
+        first.respond_with(answer(0, &Value::Null)).up_to_n_times(1).mount(&server.http).await;
         let then = server.mock("GET", "/v1/inboxes/u1").and(query_param("wait", "60"));
-        then.respond_with(answer(1, json!({"a": 1}))).expect(1).mount(&server.http).await;
+        then.respond_with(answer(1, &json!({"a": 1}))).expect(1).mount(&server.http).await;
         let ran = server.run(&["inbox", "get", "u1", "--wait"]).await;
         assert_eq!((ran.code, ran.out.as_str()), (0, "{\n  \"a\": 1\n}\n"), "{}", ran.err);
 
         let at_once = server.mock("GET", "/v1/inboxes/u1").and(query_param("wait", "0"));
-        at_once.respond_with(answer(0, Value::Null)).expect(1).mount(&server.http).await;
+        at_once.respond_with(answer(0, &Value::Null)).expect(1).mount(&server.http).await;
         assert_eq!(server.run(&["inbox", "get", "u1"]).await.out, "null\n");
     }
 }

@@ -118,7 +118,9 @@ impl fmt::Debug for Capture {
 #[must_use]
 pub fn object_of(pairs: Vec<(String, Value)>) -> Map<String, Value> {
     let mut counts = std::collections::HashMap::new();
-    pairs.iter().for_each(|(name, _)| *counts.entry(name.clone()).or_insert(0) += 1);
+    for (name, _) in &pairs {
+        *counts.entry(name.clone()).or_insert(0) += 1;
+    }
     let mut object = Map::new();
     for (name, value) in pairs {
         if counts[&name] == 1 {

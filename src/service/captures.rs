@@ -37,7 +37,7 @@ struct Waiting {
     capture: NewCapture,
     sender: oneshot::Sender<Told>,
     /// What it takes of the room.
-    _place: OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
 }
 
 impl Captures {
@@ -58,7 +58,7 @@ impl Captures {
         let busy = || Error::Busy { retry_after: RETRY_AFTER };
         let place = self.room.clone().try_acquire_many_owned(size).map_err(|_| busy())?;
         let (sender, told) = oneshot::channel();
-        self.queue.try_send(Waiting { capture, sender, _place: place }).map_err(|_| busy())?;
+        self.queue.try_send(Waiting { capture, sender, place }).map_err(|_| busy())?;
         told.await.map_err(|_| Error::Internal("the writer of captures has ended".to_owned()))?
     }
 
@@ -79,14 +79,16 @@ async fn write(db: Database, mut waiting: mpsc::Receiver<Waiting>, news: Arc<New
     let mut batch = Vec::with_capacity(BATCH);
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
         let (mut captures, mut senders) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
-        for Waiting { capture, sender, _place } in batch.drain(..) {
+        for Waiting { capture, sender, place } in batch.drain(..) {
             captures.push(capture);
-            senders.push((sender, _place));
+            senders.push((sender, place));
         }
         match db.capture(&captures).await {
             Ok(replies) => {
                 metrics::counter!("nbhook_captures_total").increment(captures.len() as u64);
-                captures.iter().for_each(|capture| news.tell(capture.inbox()));
+                for capture in &captures {
+                    news.tell(capture.inbox());
+                }
                 for ((sender, _), reply) in senders.into_iter().zip(replies) {
                     let _ = sender.send(Ok(reply)); // who hung up does not want to know
                 }
@@ -134,7 +136,7 @@ impl Watch {
     /// Ends when something has happened to the inbox that was not looked at yet.
     pub(super) async fn news(&mut self) {
         if self.receiver.changed().await.is_err() {
-            std::future::pending().await // the entry is there as long as we are
+            std::future::pending::<()>().await; // the entry is there as long as we are
         }
     }
 }

@@ -132,7 +132,9 @@ impl Service {
                 return Ok(removed);
             }
             removed += gone.len() as u64;
-            gone.iter().for_each(|id| self.captures.tell(id));
+            for id in &gone {
+                self.captures.tell(id);
+            }
         }
     }
 
