@@ -38,6 +38,7 @@ pub struct Settings {
     pub retry_delay: u64,
     pub kernel: KernelSettings,
     pub keep: KeepSettings,
+    pub inbox: InboxSettings,
     pub smtp: SmtpSettings,
     pub log: LogSettings,
 }
@@ -112,6 +113,24 @@ impl Default for KeepSettings {
     fn default() -> Self {
         let server = Keep::default();
         Self { outputs: server, runs: server, versions: server, failed: 2, total: 10 << 10 }
+    }
+}
+
+/// Bounds for inboxes.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InboxSettings {
+    /// Inboxes of each user.
+    pub limit: u32,
+    /// Largest body that is taken, in bytes.
+    pub body_limit: usize,
+    /// An inbox that its owner has not read for so many days goes; 0: never.
+    pub days: u32,
+}
+
+impl Default for InboxSettings {
+    fn default() -> Self {
+        Self { limit: 1_000, body_limit: 1 << 20, days: 90 }
     }
 }
 
@@ -194,6 +213,7 @@ impl Default for Settings {
             retry_delay: 1,
             kernel: KernelSettings::default(),
             keep: KeepSettings::default(),
+            inbox: InboxSettings::default(),
             smtp: SmtpSettings::default(),
             log: LogSettings::default(),
         }
@@ -284,6 +304,9 @@ impl Settings {
         if self.keep.failed == 0 {
             return refuse("keep.failed", "must be at least 1");
         }
+        if self.inbox.body_limit == 0 {
+            return refuse("inbox.body_limit", "must be at least 1 (byte)");
+        }
         if self.kernel.start_timeout == 0 {
             return refuse("kernel.start_timeout", "must be at least 1 (second)");
         }
@@ -316,7 +339,7 @@ fn comma_separated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Str
 fn is_setting(variable: &str) -> bool {
     const TOP: [&str; 8] =
         ["listen", "data", "public_url", "admin_token", "behind_proxy", "body_limit", "body_timeout", "grace"];
-    const GROUPS: [&str; 4] = ["kernel__", "keep__", "smtp__", "log__"];
+    const GROUPS: [&str; 5] = ["kernel__", "keep__", "inbox__", "smtp__", "log__"];
     let Some(name) = variable.strip_prefix("NBHOOK_").map(str::to_ascii_lowercase) else { return false };
     TOP.contains(&name.as_str()) || GROUPS.iter().any(|group| name.starts_with(group))
 }

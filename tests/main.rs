@@ -22,6 +22,7 @@ mod hello;
 mod hostile;
 mod house;
 mod idempotency;
+mod inbox;
 mod leaks;
 mod mail;
 mod openapi;

@@ -227,7 +227,8 @@ async fn fuzz(document: &str, examples: &str, options: &[&str], env: &[(&str, &s
     let mut args = vec!["-m", "schemathesis.cli", "--no-color", "--config-file", &config, "run", document];
     args.extend(["--seed", "4711", "--max-examples", examples, "--max-failures", "5", "--warnings", "off"]);
     args.extend(options);
-    let mut all = BTreeMap::from(["HOOK", "VERSION", "OUTPUT", "RUN", "TOKEN", "PINNED"].map(|name| (name, "none")));
+    let mut all =
+        BTreeMap::from(["HOOK", "VERSION", "OUTPUT", "RUN", "TOKEN", "PINNED", "INBOX"].map(|name| (name, "none")));
     all.extend([
         ("SCHEMATHESIS_HOOKS", "schemathesis_hooks"),
         ("PYTHONPATH", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support")),
@@ -251,6 +252,9 @@ async fn the_api_does_what_its_document_says() {
     let (first, changed, called) = (deploy("a.ipynb").await, deploy("a.ipynb").await, deploy("b.ipynb").await);
     let run = run_of(&app.call(&changed, &[]).await);
     let record = app.get(&format!("/v1/runs/{run}")).await;
+    let inbox = app.api(Method::POST, "/v1/inboxes").json(&json!({"auto_delete": false}));
+    let inbox = ok(inbox.send().await.unwrap()).await;
+    ok(app.http.post(url(&inbox)).send().await.unwrap()).await;
     let authorization = format!("Authorization: Bearer {ADMIN}");
     // A server that has no valid token any more would refuse everything, as its document says.
     let options = ["--header", &authorization, "--exclude-operation-id", "revoke_token"];
@@ -261,6 +265,7 @@ async fn the_api_does_what_its_document_says() {
         ("RUN", run.as_str()),
         ("TOKEN", token(&called)),
         ("PINNED", called["histo"].as_str().unwrap()),
+        ("INBOX", inbox["uuid"].as_str().unwrap()),
     ];
     fuzz(&format!("{}/openapi.json", app.url), "4", &options, &env).await;
     let me = app.get("/v1/users/me").await;

@@ -25,7 +25,7 @@ fn route(method: Method, pattern: &'static str, body: Value, id: impl Into<Optio
 
 /// Every route below /v1, with a body that would be taken.
 fn routes() -> Vec<Route> {
-    let (hook, run, token) = ("hook", "run", "token");
+    let (hook, run, token, inbox) = ("hook", "run", "token", "inbox");
     let deploy = json!({"path": "new.ipynb", "notebook": notebook(&["1"])});
     vec![
         route(Method::GET, "/v1/hooks", Value::Null, None),
@@ -52,6 +52,10 @@ fn routes() -> Vec<Route> {
         route(Method::POST, "/v1/runs/{id}/rerun", Value::Null, run),
         route(Method::GET, "/v1/tasks", Value::Null, None),
         route(Method::GET, "/v1/tasks/{id}", Value::Null, run),
+        route(Method::GET, "/v1/inboxes", Value::Null, None),
+        route(Method::POST, "/v1/inboxes", json!({"no_override": true}), None),
+        route(Method::GET, "/v1/inboxes/{uuid}", Value::Null, inbox),
+        route(Method::DELETE, "/v1/inboxes/{uuid}", Value::Null, inbox),
         route(Method::POST, "/v1/prune", Value::Null, None),
         route(Method::GET, "/v1/users", Value::Null, None),
         route(Method::POST, "/v1/users", json!({"name": "carol", "role": "member"}), None),
@@ -80,7 +84,7 @@ fn the_table_of_this_test_is_the_route_table() {
 
 /// A request of a route with this id and histo in its path.
 fn request(app: &TestApp, token: &str, route: &Route, id: &str, histo: &str) -> reqwest::RequestBuilder {
-    let path = route.pattern.replace("{id}", id).replace("{histo}", histo);
+    let path = route.pattern.replace("{id}", id).replace("{uuid}", id).replace("{histo}", histo);
     let request = app.api_as(token, route.method.clone(), &path);
     if route.body.is_null() { request } else { request.json(&route.body) }
 }
@@ -95,13 +99,24 @@ async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
     let output = app.get(&format!("/v1/runs/{run}")).await["histo"].as_str().unwrap().to_owned();
     let tokens = ok(app.api_as(&alice, Method::GET, "/v1/tokens").send().await.unwrap()).await;
     assert_eq!(tokens["items"].as_array().unwrap().len(), 1, "a member sees their own tokens only");
-    let before = (app.get("/v1/hooks").await, app.get("/v1/runs").await, app.get("/v1/tokens").await, app.kept());
+    let inbox = app.api_as(&alice, Method::POST, "/v1/inboxes").json(&json!({"auto_delete": false}));
+    let inbox = ok(inbox.send().await.unwrap()).await;
+    let all = async |app: &TestApp| {
+        let lists = ["/v1/hooks", "/v1/runs", "/v1/tokens", "/v1/inboxes"];
+        let mut told = Vec::new();
+        for list in lists {
+            told.push(app.get(list).await);
+        }
+        (told, app.kept())
+    };
+    let before = all(&app).await;
 
     for route in routes() {
         let Some(kind) = route.id else { continue };
         let id = match kind {
             "hook" => hook["id"].as_str(),
             "run" => Some(run.as_str()),
+            "inbox" => inbox["uuid"].as_str(),
             _ => tokens["items"][0]["id"].as_str(),
         };
         let histo = if route.pattern.contains("outputs") { &output } else { hook["histo"].as_str().unwrap() };
@@ -117,8 +132,7 @@ async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
         let garbage = request(&app, &bob, &route, "..%2f..%2fadmin", histo).send().await.unwrap();
         problem(garbage, 404).await;
     }
-    let after = (app.get("/v1/hooks").await, app.get("/v1/runs").await, app.get("/v1/tokens").await, app.kept());
-    assert!(before == after, "a stranger changed something");
+    assert!(before == all(&app).await, "a stranger changed something");
 
     let list = async |token: &str, path: &str| ok(app.api_as(token, Method::GET, path).send().await.unwrap()).await;
     for path in ["/v1/hooks", "/v1/hooks?path=a.ipynb", "/v1/runs"] {
@@ -156,7 +170,11 @@ async fn without_a_valid_token_nothing_is_told() {
     ];
     for route in routes() {
         for header in headers {
-            let path = route.pattern.replace("{id}", id).replace("{histo}", hook["histo"].as_str().unwrap());
+            let path = route
+                .pattern
+                .replace("{id}", id)
+                .replace("{uuid}", id)
+                .replace("{histo}", hook["histo"].as_str().unwrap());
             let mut request = app.http.request(route.method.clone(), format!("{}{path}", app.url));
             if let Some(header) = header {
                 request = request.header("authorization", header);

@@ -91,6 +91,16 @@ impl Api {
         self.answer(self.request(Method::GET, segments)).await
     }
 
+    /// One object, for which the server may wait so long.
+    pub(super) async fn get_with(
+        &self,
+        segments: &[&str],
+        query: &[(&str, &str)],
+        patience: Duration,
+    ) -> Result<Value, CliError> {
+        self.answer(self.request(Method::GET, segments).query(query).timeout(TIMEOUT + patience)).await
+    }
+
     /// All items of a list, or the first `most`, over as many pages as it takes.
     pub(super) async fn list(
         &self,

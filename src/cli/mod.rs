@@ -30,6 +30,7 @@ mod doctor;
 mod find;
 mod get;
 mod get_output;
+mod inbox;
 mod inspect;
 mod list;
 mod login;
@@ -94,6 +95,7 @@ enum Command {
     Task(task::Task),
     Cancel(cancel::Cancel),
     Rerun(rerun::Rerun),
+    Inbox(inbox::InboxCommand),
     Token(token::TokenCommand),
     User(user::UserCommand),
 }
@@ -128,6 +130,7 @@ impl Command {
             Self::Task(_) => "show the task",
             Self::Cancel(_) => "cancel the run",
             Self::Rerun(_) => "run it again",
+            Self::Inbox(inbox) => inbox.purpose(),
             Self::Token(token) => token.purpose(),
             Self::User(user) => user.purpose(),
         }
@@ -161,6 +164,7 @@ impl Command {
             Self::Task(command) => command.run(ctx).await,
             Self::Cancel(command) => command.run(ctx).await,
             Self::Rerun(command) => command.run(ctx).await,
+            Self::Inbox(command) => command.run(ctx).await,
             Self::Token(command) => command.run(ctx).await,
             Self::User(command) => command.run(ctx).await,
         }
@@ -215,7 +219,7 @@ mod tests {
 
     #[test]
     fn names_of_later_commands_are_free() {
-        for name in ["run", "schedule", "inbox", "callbacks", "deliveries"] {
+        for name in ["run", "schedule", "callbacks", "deliveries"] {
             assert!(Cli::command().find_subcommand(name).is_none(), "{name}");
         }
     }

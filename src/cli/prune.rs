@@ -52,6 +52,7 @@ fn summary(pruned: &Pruned) -> String {
         counted(pruned.answers, "expired answer"),
         counted(pruned.idempotency_keys, "expired key"),
         counted(pruned.leftovers, "leftover"),
+        if pruned.inboxes == 1 { "1 inbox".to_owned() } else { format!("{} inboxes", pruned.inboxes) },
     ];
     parts.retain(|part| !part.starts_with("0 "));
     let what = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };

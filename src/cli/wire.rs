@@ -276,6 +276,20 @@ impl fmt::Debug for NewToken {
     }
 }
 
+/// A public URL that keeps what is sent to it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Inbox {
+    pub(super) uuid: String,
+    pub(super) url: String,
+    pub(super) user: String,
+    pub(super) received: u64,
+    #[serde(default)]
+    pub(super) received_at: Option<String>,
+    pub(super) created_at: String,
+    #[serde(default)]
+    pub(super) result: Value,
+}
+
 /// Which versions or outputs were removed.
 #[derive(Debug, Deserialize)]
 pub(super) struct Removed {
@@ -308,6 +322,8 @@ pub(super) struct Pruned {
     pub(super) answers: u64,
     #[serde(default)]
     pub(super) idempotency_keys: u64,
+    #[serde(default)]
+    pub(super) inboxes: u64,
     #[serde(default)]
     pub(super) leftovers: u64,
 }

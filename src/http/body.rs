@@ -50,15 +50,19 @@ pub(super) fn media_type(request: &HttpRequest) -> String {
     content_type(request).split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-fn content_type(request: &HttpRequest) -> &str {
+pub(super) fn content_type(request: &HttpRequest) -> &str {
     request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// The pieces of a body, up to the server's limit of bytes; a client that stops sending is not waited for.
-fn bounded(payload: web::Payload, service: &Service) -> impl Stream<Item = Result<web::Bytes, PayloadError>> + use<> {
+/// The pieces of a body, up to so many bytes; a client that stops sending is not waited for.
+fn bounded(
+    payload: web::Payload,
+    service: &Service,
+    limit: usize,
+) -> impl Stream<Item = Result<web::Bytes, PayloadError>> + use<> {
     let patience = service.body_timeout();
     let end = Instant::now() + patience * WHOLE_BODY;
-    stream::unfold(Some((payload, service.body_limit())), move |state| async move {
+    stream::unfold(Some((payload, limit)), move |state| async move {
         let (mut payload, left) = state?;
         let next = timeout_at(end.min(Instant::now() + patience), payload.next()).await;
         let piece = match next {
@@ -75,10 +79,10 @@ fn bounded(payload: web::Payload, service: &Service) -> impl Stream<Item = Resul
 }
 
 /// Refuses a body that says it is too large before any of it is read.
-fn refuse_large(request: &HttpRequest, service: &Service) -> Result<(), ApiError> {
+fn refuse_large(request: &HttpRequest, limit: usize) -> Result<(), ApiError> {
     let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     match length {
-        Some(length) if length > service.body_limit() as u64 => Err(ApiError::too_large(service.body_limit())),
+        Some(length) if length > limit as u64 => Err(ApiError::too_large(limit)),
         _ => Ok(()),
     }
 }
@@ -93,18 +97,18 @@ fn is_websocket(request: &HttpRequest) -> bool {
 }
 
 /// Reads a whole body.
-async fn read(payload: web::Payload, service: &Service) -> Result<Vec<u8>, ApiError> {
-    let mut pieces = pin!(bounded(payload, service));
+async fn read(payload: web::Payload, service: &Service, limit: usize) -> Result<Vec<u8>, ApiError> {
+    let mut pieces = pin!(bounded(payload, service, limit));
     let mut body = Vec::new();
     while let Some(piece) = pieces.next().await {
-        body.extend_from_slice(&piece.map_err(|error| unreadable(&error, service))?);
+        body.extend_from_slice(&piece.map_err(|error| unreadable(&error, limit))?);
     }
     Ok(body)
 }
 
-fn unreadable(error: &PayloadError, service: &Service) -> ApiError {
+fn unreadable(error: &PayloadError, limit: usize) -> ApiError {
     match error {
-        PayloadError::Overflow => ApiError::too_large(service.body_limit()),
+        PayloadError::Overflow => ApiError::too_large(limit),
         PayloadError::Io(error) if error.kind() == io::ErrorKind::TimedOut => ApiError::too_slow(),
         error => Invalid::new("body", error.to_string()).into(),
     }
@@ -116,7 +120,7 @@ pub(super) fn parse_json<T: DeserializeOwned>(field: &str, bytes: &[u8]) -> Resu
 
 /// Reads a JSON body.
 pub(super) async fn json<T: DeserializeOwned>(payload: web::Payload, service: &Service) -> Result<T, ApiError> {
-    Ok(parse_json("body", &read(payload, service).await?)?)
+    Ok(parse_json("body", &read(payload, service, service.body_limit()).await?)?)
 }
 
 /// Reads a multipart body into memory.
@@ -125,8 +129,8 @@ pub(super) async fn parts(
     payload: web::Payload,
     service: &Service,
 ) -> Result<Vec<Part>, ApiError> {
-    refuse_large(request, service)?;
-    let mut form = Multipart::new(request.headers(), bounded(payload, service));
+    refuse_large(request, service.body_limit())?;
+    let mut form = Multipart::new(request.headers(), bounded(payload, service, service.body_limit()));
     let mut parts = Vec::new();
     while let Some(mut field) = next_field(&mut form, parts.len(), service).await? {
         let (name, filename) = names(&field);
@@ -140,20 +144,30 @@ pub(super) async fn of_call(request: &HttpRequest, payload: web::Payload, servic
     if is_websocket(request) {
         return Ok(Body::Empty); // an upgrade that is not taken; what follows is no body
     }
-    refuse_large(request, service)?;
+    refuse_large(request, service.body_limit())?;
     if media_type(request) == "multipart/form-data" {
-        return form(request, bounded(payload, service), service).await;
+        return form(request, bounded(payload, service, service.body_limit()), service).await;
     }
-    parsed(request, read(payload, service).await?)
+    parsed(request, read(payload, service, service.body_limit()).await?)
 }
 
 /// Reads the body of a call of a hook as it was sent.
 pub(super) async fn raw(request: &HttpRequest, payload: web::Payload, service: &Service) -> Result<Vec<u8>, ApiError> {
+    up_to(request, payload, service, service.body_limit()).await
+}
+
+/// Reads a body of so many bytes at most.
+pub(super) async fn up_to(
+    request: &HttpRequest,
+    payload: web::Payload,
+    service: &Service,
+    limit: usize,
+) -> Result<Vec<u8>, ApiError> {
     if is_websocket(request) {
         return Ok(Vec::new());
     }
-    refuse_large(request, service)?;
-    read(payload, service).await
+    refuse_large(request, limit)?;
+    read(payload, service, limit).await
 }
 
 /// Parses the body of a call of a hook that was read before.
@@ -181,7 +195,7 @@ fn parsed(request: &HttpRequest, bytes: Vec<u8>) -> Result<Body, ApiError> {
 }
 
 /// Text in UTF-8 or, if it says so, Latin-1; what is neither stays bytes.
-fn text(bytes: Vec<u8>, content_type: &str) -> Body {
+pub(super) fn text(bytes: Vec<u8>, content_type: &str) -> Body {
     let lower = content_type.to_ascii_lowercase();
     if lower.contains("iso-8859-1") || lower.contains("latin1") {
         return Body::Text(bytes.into_iter().map(char::from).collect());
@@ -241,7 +255,7 @@ async fn next_chunk(field: &mut Field, service: &Service) -> Result<Option<web::
 
 /// The name of a field, and of its file. Some clients write a file's name as RFC 5987 has it (`filename*`), which RFC 7578
 /// says they must not.
-fn names(field: &Field) -> (String, Option<String>) {
+pub(super) fn names(field: &Field) -> (String, Option<String>) {
     let filename = field.content_disposition().and_then(|disposition| {
         let extended = || disposition.get_filename_ext().map(|name| String::from_utf8_lossy(&name.value).into_owned());
         disposition.get_filename().map(str::to_owned).or_else(extended)
@@ -258,7 +272,7 @@ fn bare(filename: &str) -> Result<String, Invalid> {
 
 fn bad_form(error: &MultipartError, service: &Service) -> ApiError {
     match error {
-        MultipartError::Payload(error) => unreadable(error, service),
+        MultipartError::Payload(error) => unreadable(error, service.body_limit()),
         error => Invalid::new("body", format!("is not a multipart form: {error}")).into(),
     }
 }

@@ -114,7 +114,7 @@ fn header(request: &HttpRequest, name: &str) -> String {
 }
 
 /// All headers, by their lowercase names.
-fn headers(request: &HttpRequest) -> Vec<(String, String)> {
+pub(super) fn headers(request: &HttpRequest) -> Vec<(String, String)> {
     let mut names: Vec<_> = request.headers().keys().map(ToString::to_string).collect();
     names.sort_unstable();
     names.dedup();

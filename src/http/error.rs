@@ -129,6 +129,9 @@ impl From<Error> for ApiError {
             Error::Draining { retry_after } => {
                 Problem::new("shutting-down", StatusCode::SERVICE_UNAVAILABLE, told).retry_after(retry_after)
             }
+            Error::Busy { retry_after } => {
+                Problem::new("busy", StatusCode::SERVICE_UNAVAILABLE, told).retry_after(retry_after)
+            }
             Error::NoRoom(cause) => {
                 tracing::error!(%cause, "the disk is full");
                 Problem::new("insufficient-storage", StatusCode::INSUFFICIENT_STORAGE, told)

@@ -5,12 +5,15 @@
 mod auth;
 mod body;
 mod call;
+mod captured;
 mod compression;
 mod cors;
 mod documents;
 mod error;
 mod events;
 mod hooks;
+mod inbox;
+mod inboxes;
 mod list;
 mod operations;
 mod outputs;
@@ -61,6 +64,15 @@ fn routes(config: &mut web::ServiceConfig) {
         )
         .service(on("/hooks/{token}/openapi.json").route(web::get().to(documents::of_hook)))
         .service(on("/hooks/{token}/docs").route(web::get().to(documents::page_of_hook)))
+        .service(
+            on("/inbox/{uuid}")
+                .route(web::get().to(inbox::capture))
+                .route(web::post().to(inbox::capture))
+                .route(web::put().to(inbox::capture))
+                .route(web::patch().to(inbox::capture))
+                .route(web::delete().to(inbox::capture))
+                .default_service(web::to(inbox::capture)), // HEAD, OPTIONS, and whatever else there is
+        )
         .service(on("/openapi.json").route(web::get().to(documents::of_api)))
         .service(on("/docs").route(web::get().to(documents::page_of_api)))
         .service(on("/docs/assets/{name}").route(web::get().to(documents::asset)))
@@ -107,6 +119,8 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(on("/v1/tasks/{id}").route(web::get().to(tasks::one)).wrap(from_fn(cors::of_run)))
         .service(on("/v1/runs/{id}/result").route(web::get().to(tasks::result)).wrap(from_fn(cors::of_run)))
         .service(on("/v1/runs/{id}/events").route(web::get().to(events::of_run)).wrap(from_fn(cors::of_run)))
+        .service(on("/v1/inboxes").route(web::get().to(inboxes::list)).route(web::post().to(inboxes::create)))
+        .service(on("/v1/inboxes/{uuid}").route(web::get().to(inboxes::show)).route(web::delete().to(inboxes::delete)))
         .service(on("/v1/prune").route(web::post().to(prune::prune)))
         .service(on("/v1/users").route(web::get().to(users::list)).route(web::post().to(users::create)))
         .service(on("/v1/users/me").route(web::get().to(users::me)))

@@ -55,6 +55,7 @@ impl Document {
         for part in [
             include_str!("api/hooks.json"),
             include_str!("api/runs.json"),
+            include_str!("api/inboxes.json"),
             include_str!("api/users.json"),
             include_str!("api/public.json"),
         ] {
@@ -64,6 +65,7 @@ impl Document {
         components.extend(embedded(include_str!("api/components.json")));
         schemas.extend(embedded(include_str!("api/schemas/hooks.json")));
         schemas.extend(embedded(include_str!("api/schemas/others.json")));
+        schemas.extend(embedded(include_str!("api/schemas/inboxes.json")));
         Self {
             info: info.into(),
             security: json!([{"bearer": []}]),
@@ -72,6 +74,7 @@ impl Document {
                 {"name": "any hook", "description": "The same for any notebook, if you know its URL."},
                 {"name": "hooks", "description": "Notebooks deployed as URLs, their versions and outputs."},
                 {"name": "runs", "description": "Every execution on record, and control over those that go on."},
+                {"name": "inboxes", "description": "Public URLs that keep what is sent to them."},
                 {"name": "users", "description": "Users and their API tokens."},
                 {"name": "documents", "description": "What you are reading."},
                 {"name": "operations", "description": "For whoever operates the server."},

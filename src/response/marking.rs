@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
+use super::header::{HeaderRule, is_header_value};
 use super::{Accept, Answer, BadResponse, Content, naas, text};
 
 /// An output that is marked as the answer.
@@ -140,27 +141,6 @@ pub(super) fn joined(value: &Value) -> Option<String> {
     }
 }
 
-/// Headers that a notebook may not set: those of the connection and the framing (RFC 9110, section 7.6.1), and those that keep
-/// notebook-made pages apart from the manager.
-const RESERVED: [&str; 16] = [
-    "connection",
-    "content-length",
-    "content-security-policy",
-    "content-security-policy-report-only",
-    "clear-site-data",
-    "date",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-connection",
-    "server",
-    "service-worker-allowed",
-    "set-cookie",
-    "strict-transport-security",
-    "trailer",
-    "transfer-encoding",
-    "x-content-type-options",
-];
-
 type Headers = Vec<(String, String)>;
 
 fn headers(given: Option<&Value>) -> Result<(Headers, Vec<String>), BadResponse> {
@@ -175,23 +155,15 @@ fn headers(given: Option<&Value>) -> Result<(Headers, Vec<String>), BadResponse>
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        let lower = name.to_ascii_lowercase();
-        if !is_token(name) || !is_header_value(&value) {
-            return Err(bad(format!("header `{}` has an illegal name or value", name.escape_debug())));
-        } else if RESERVED.contains(&lower.as_str()) || lower == "upgrade" || lower.starts_with("x-nbhook-") {
-            warnings.push(format!("the notebook may not set the header `{name}`; it was left out"));
-        } else {
-            headers.push((name.clone(), value));
+        match HeaderRule::of(name, &value) {
+            HeaderRule::Illegal => {
+                return Err(bad(format!("header `{}` has an illegal name or value", name.escape_debug())));
+            }
+            HeaderRule::Reserved => {
+                warnings.push(format!("the notebook may not set the header `{name}`; it was left out"));
+            }
+            HeaderRule::Allowed => headers.push((name.clone(), value)),
         }
     }
     Ok((headers, warnings))
-}
-
-/// RFC 9110, section 5.6.2.
-fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
-}
-
-fn is_header_value(text: &str) -> bool {
-    text.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b))
 }

@@ -4,6 +4,7 @@
 //! file, renders no notebook and writes no HTTP.
 
 mod accept;
+mod header;
 mod marking;
 mod naas;
 mod text;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 pub use accept::Accept;
+pub use header::HeaderRule;
 
 /// A cell of an executed notebook.
 #[derive(Debug)]

@@ -36,6 +36,9 @@ pub enum Error {
     /// Every place in the queue is taken.
     #[error("too many calls are waiting")]
     QueueFull { retry_after: u64 },
+    /// More is being sent to inboxes than can be stored.
+    #[error("more is being sent than can be stored: try again later")]
+    Busy { retry_after: u64 },
     #[error("the server is shutting down")]
     Draining { retry_after: u64 },
     /// There is no room for it on the disk; nothing was changed. The cause is for the log.

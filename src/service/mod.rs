@@ -6,6 +6,7 @@ mod admission;
 mod answers;
 mod attempt;
 mod call;
+mod captures;
 mod conclude;
 mod contracts;
 mod deploy;
@@ -15,6 +16,7 @@ mod error;
 mod gate;
 mod hooks;
 mod idempotency;
+mod inbox;
 mod keep;
 mod kept;
 mod kernels;
@@ -44,11 +46,13 @@ use tokio_util::task::TaskTracker;
 
 pub use admission::{Admission, RETRY_AFTER};
 pub use call::{Called, Target};
+use captures::Captures;
 use contracts::Checkers;
 pub use contracts::inspect_notebook;
 pub use deploy::{Deploy, DeployReply};
 pub use error::{Error, Result};
 pub use gate::Pass;
+pub use inbox::NewInbox;
 pub use kernels::Kernels;
 use kernels::Wish;
 use notebooks::Notebooks;
@@ -71,6 +75,7 @@ use crate::mail::Mailer;
 use crate::model::{Mode, RunState};
 use crate::random::SharedRandom;
 pub use crate::response::Accept;
+pub use crate::store::InboxReply;
 use crate::store::{Database, Files};
 use crate::templates::Templates;
 
@@ -114,6 +119,7 @@ pub struct Service {
     checkers: Checkers,
     runs: TaskTracker,
     live: Live,
+    captures: Captures,
     unsaved: Unsaved,
     task_secret: Vec<u8>,
     draining: AtomicBool,
@@ -142,6 +148,7 @@ impl Service {
         Arc::new(Self {
             admission: Admission::new(kernel.limit, kernel.queue),
             live: Live::new(parts.clock.clone()),
+            captures: Captures::start(parts.db.clone(), &parts.runtime),
             settings: parts.settings,
             public_url: parts.public_url,
             db: parts.db,
@@ -204,6 +211,17 @@ impl Service {
     /// The turn to put something into a hook's folder.
     async fn use_folder(&self) -> Result<SemaphorePermit<'_>> {
         self.folders.acquire().await.map_err(|error| Error::Internal(error.to_string()))
+    }
+
+    /// The public URL of an inbox.
+    #[must_use]
+    pub fn inbox_url(&self, id: &crate::model::InboxId) -> String {
+        format!("{}/inbox/{}", self.public_url, id.expose())
+    }
+
+    /// Largest body that is sent to an inbox or sets one up, in bytes.
+    pub fn inbox_body_limit(&self) -> usize {
+        self.settings.inbox.body_limit
     }
 
     /// Largest request body, in bytes.

@@ -52,6 +52,8 @@ pub struct Pruned {
     /// Answers and `Idempotency-Key`s that have expired.
     pub answers: u64,
     pub idempotency_keys: u64,
+    /// Inboxes that nobody has read for long.
+    pub inboxes: u64,
     /// Files and folders that nothing on record refers to.
     pub leftovers: u64,
 }
@@ -102,6 +104,7 @@ impl Service {
         if sweep.owner.is_none() {
             (pruned.answers, pruned.idempotency_keys) = self.remove_expired(sweep.dry_run, now).await?;
         }
+        pruned.inboxes = self.remove_unread_inboxes(sweep.owner, sweep.dry_run, now).await?;
         if sweep.leftovers {
             pruned.leftovers = self.leftovers(sweep.owner, sweep.dry_run).await?;
         }
@@ -277,7 +280,7 @@ fn cannot_remove(error: &Error) {
 
 /// One line in the log, and the metrics.
 fn tell(pruned: &Pruned) {
-    let Pruned { total, answers, idempotency_keys, leftovers, .. } = pruned;
+    let Pruned { total, answers, idempotency_keys, inboxes, leftovers, .. } = pruned;
     metrics::counter!("nbhook_sweeps_total").increment(1);
     metrics::counter!("nbhook_pruned_bytes_total").increment(total.bytes);
     let (versions, runs, outputs) = (total.versions, total.runs, total.outputs);
@@ -287,6 +290,7 @@ fn tell(pruned: &Pruned) {
         ("outputs", outputs),
         ("answers", *answers),
         ("idempotency_keys", *idempotency_keys),
+        ("inboxes", *inboxes),
         ("leftovers", *leftovers),
     ];
     for (what, number) in counts {
@@ -294,6 +298,6 @@ fn tell(pruned: &Pruned) {
     }
     if counts.iter().any(|(_, number)| *number > 0) {
         let bytes = total.bytes;
-        tracing::info!(versions, runs, outputs, bytes, answers, idempotency_keys, leftovers, "pruned");
+        tracing::info!(versions, runs, outputs, bytes, answers, idempotency_keys, inboxes, leftovers, "pruned");
     }
 }

@@ -1,10 +1,11 @@
 """nbhook: turn the notebook in front of you into a URL.
 
-    from nbhook import webhook
+    from nbhook import callback, webhook
 
     webhook.add()                       # deploys this notebook, gives its URL
     webhook.respond_json({"ok": True})  # what a caller of the URL receives
     nbhook.progress(3, 9, "loading")    # how far the run is
+    url, uuid = callback.add()          # a URL that keeps what is sent to it
 
 The package is the client of an nbhook server. It uses the standard library only, because it lives in other people's kernels, and
 importing it reads no file, opens no connection and changes nothing.
@@ -17,7 +18,7 @@ Everything public is named in ``__all__``; modules with a leading underscore are
 
 from __future__ import annotations
 
-from . import webhook
+from . import callback, webhook
 from ._errors import (
     ApiError,
     ConfigurationError,
@@ -55,6 +56,7 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "__version__",
+    "callback",
     "login",
     "progress",
     "webhook",

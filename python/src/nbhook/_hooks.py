@@ -33,7 +33,7 @@ class Target:
     def find(self) -> Hook | None:
         """The hook, or None. Inside a run without ``path`` it is the hook being run."""
         if self.notebook is None:
-            return self.client.json("GET", f"/v1/hooks/{_segment(self.run_hook)}")
+            return self.client.json("GET", f"/v1/hooks/{segment(self.run_hook)}")
         owner = self.user or own_name(self.client)
         for path in self._paths():
             for hook in pages(self.client, "/v1/hooks", {"path": path, "owner": owner}):
@@ -101,7 +101,7 @@ def pages(client: _http.Client, path: str, query: Mapping[str, Any] | None = Non
 
 def hook_path(hook: Hook, *rest: str) -> str:
     """``/v1/hooks/{id}/…``"""
-    return "/".join(["/v1/hooks", _segment(str(hook.get("id", ""))), *map(_segment, rest)])
+    return "/".join(["/v1/hooks", segment(str(hook.get("id", ""))), *map(segment, rest)])
 
 
 def check_histo(histo: Any) -> str:
@@ -119,7 +119,7 @@ def _same_path(theirs: Any, ours: str) -> bool:
     return unicodedata.normalize("NFC", str(theirs)) == unicodedata.normalize("NFC", ours)
 
 
-def _segment(text: str) -> str:
+def segment(text: str) -> str:
     from urllib.parse import quote
 
     return quote(text, safe="")

@@ -1,9 +1,8 @@
 //! What runs were asked and what they answered, where either may be needed again; and the keys by which a caller asks again.
 
 use chrono::{DateTime, Utc};
-use sqlx::{Sqlite, Transaction};
 
-use super::{Database, millis, parse};
+use super::{Database, Write, millis, parse};
 use crate::model::{HookId, RunId};
 use crate::store::Result;
 
@@ -26,7 +25,7 @@ pub struct KeyUse {
 }
 
 /// Writes what a run was asked, over what is there.
-pub(super) async fn keep(tx: &mut Transaction<'static, Sqlite>, run: RunId, request: &str) -> Result<()> {
+pub(super) async fn keep(tx: &mut Write, run: RunId, request: &str) -> Result<()> {
     sqlx::query(
         "INSERT INTO calls (run_id, request) VALUES ($1, $2) ON CONFLICT (run_id) DO UPDATE SET request = excluded.request",
     )

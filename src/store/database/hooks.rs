@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use sqlx::{Sqlite, Transaction};
 
-use super::{Database, from_json, millis, parse, row, time, to_json};
+use super::{Database, Write, from_json, millis, parse, row, time, to_json};
 use crate::model::{
     Contract, Histo, Hook, HookId, HookParams, HookPath, HookToken, Imports, Owner, Page, UserId, Version,
 };
@@ -314,7 +313,7 @@ impl Database {
 }
 
 /// The histo of a new version: behind those of every hook this path has had, as a deleted one may have left its files.
-async fn next_histo(tx: &mut Transaction<'static, Sqlite>, new: &NewDeploy<'_>) -> Result<Histo> {
+async fn next_histo(tx: &mut Write, new: &NewDeploy<'_>) -> Result<Histo> {
     let last: Option<String> = sqlx::query_scalar(
         "SELECT MAX(v.histo) FROM versions v JOIN hooks h ON h.id = v.hook_id WHERE h.owner_id = $1 AND h.path = $2",
     )
@@ -326,13 +325,7 @@ async fn next_histo(tx: &mut Transaction<'static, Sqlite>, new: &NewDeploy<'_>) 
     Ok(Histo::next(new.now, last.as_ref()))
 }
 
-async fn write_hook(
-    tx: &mut Transaction<'static, Sqlite>,
-    id: HookId,
-    histo: &Histo,
-    new: &NewDeploy<'_>,
-    is_new: bool,
-) -> Result<()> {
+async fn write_hook(tx: &mut Write, id: HookId, histo: &Histo, new: &NewDeploy<'_>, is_new: bool) -> Result<()> {
     let params = write_params(new.params)?;
     let query = if is_new {
         sqlx::query(

@@ -6,6 +6,7 @@
 mod answered;
 mod calls;
 mod hooks;
+mod inboxes;
 mod notices;
 mod outputs;
 mod retention;
@@ -13,8 +14,10 @@ mod runs;
 mod signatures;
 mod users;
 
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -22,12 +25,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _, Sqlite, SqliteConnection, Transaction};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Result, StoreError};
 
 pub use calls::{KeyClaim, KeyUse};
 pub use hooks::{Deployed, NewDeploy};
+pub use inboxes::{InboxReply, NewCapture, Received};
 pub use notices::{NewNotice, Notice, NoticeEvent};
 pub use outputs::ListedOutput;
 pub use retention::{OnRecord, RemovedRun};
@@ -37,6 +42,34 @@ pub use runs::{FinishedRun, NewRun, RunFilter, Unfinished};
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: SqlitePool,
+    /// The turn to write, in the order of asking: SQLite itself would let whoever asks most often write most.
+    turn: Arc<Semaphore>,
+}
+
+/// A transaction that writes.
+struct Write {
+    tx: Transaction<'static, Sqlite>,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Write {
+    async fn commit(self) -> Result<()> {
+        Ok(self.tx.commit().await?)
+    }
+}
+
+impl Deref for Write {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.tx
+    }
+}
+
+impl DerefMut for Write {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.tx
+    }
 }
 
 /// Declares the columns that a query gives, by name; what sqlx's derive would do at the price of compiling sqlx twice.
@@ -75,7 +108,7 @@ impl Database {
             .connect_with(options)
             .await?;
         migrations().run(&pool).await?;
-        Ok(Self { pool })
+        Ok(Self { pool, turn: Arc::new(Semaphore::new(1)) })
     }
 
     /// Whether the database answers.
@@ -100,8 +133,14 @@ impl Database {
         }
     }
 
-    async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
-        Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+    async fn write(&self) -> Result<Write> {
+        let turn = self.turn().await?;
+        Ok(Write { tx: self.pool.begin_with("BEGIN IMMEDIATE").await?, _turn: turn })
+    }
+
+    /// The turn to write; for single statements that callers wait for.
+    async fn turn(&self) -> Result<OwnedSemaphorePermit> {
+        self.turn.clone().acquire_owned().await.map_err(|error| StoreError::Corrupt(error.to_string()))
     }
 }
 
@@ -114,6 +153,7 @@ fn migrations() -> Migrator {
         (4, "run control", include_str!("../migrations/0004_run_control.sql")),
         (5, "retention", include_str!("../migrations/0005_retention.sql")),
         (6, "signatures", include_str!("../migrations/0006_signatures.sql")),
+        (7, "inboxes", include_str!("../migrations/0007_inboxes.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)

@@ -4,9 +4,8 @@
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
-use sqlx::{Sqlite, Transaction};
 
-use super::{Database, from_json, millis, parse, row, time, to_json};
+use super::{Database, Write, from_json, millis, parse, row, time, to_json};
 use crate::model::{EmailAddress, HookId, RunId};
 use crate::store::{Result, StoreError};
 
@@ -89,12 +88,7 @@ impl TryFrom<NoticeRow> for Notice {
     }
 }
 
-pub(super) async fn add(
-    tx: &mut Transaction<'static, Sqlite>,
-    notice: &NewNotice,
-    run: RunId,
-    now: DateTime<Utc>,
-) -> Result<()> {
+pub(super) async fn add(tx: &mut Write, notice: &NewNotice, run: RunId, now: DateTime<Utc>) -> Result<()> {
     let recipients = to_json(&notice.recipients)?;
     let added = sqlx::query(
         "UPDATE notices SET count = count + 1, run_id = $3, recipients = $4

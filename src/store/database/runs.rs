@@ -175,6 +175,7 @@ impl Database {
 
     /// An attempt begins.
     pub async fn start_run(&self, id: RunId, now: DateTime<Utc>) -> Result<()> {
+        let _turn = self.turn().await?;
         sqlx::query(
             "UPDATE runs SET state = 'running', started_at = $2, attempts = attempts + 1
              WHERE id = $1 AND state = 'queued'",
@@ -188,6 +189,7 @@ impl Database {
 
     /// A further attempt is to be made.
     pub async fn requeue_run(&self, id: RunId) -> Result<()> {
+        let _turn = self.turn().await?;
         sqlx::query("UPDATE runs SET state = 'queued' WHERE id = $1 AND state = 'running'")
             .bind(id.to_string())
             .execute(&self.pool)
