@@ -111,8 +111,8 @@ async fn a_run_is_watched_from_the_start_to_the_end() {
     let mut early = Events::open(events(&app, &task.id)).await;
     let mut first = early.until(|event| event.kind == "progress").await;
     signs.seen("started").await;
-    // Whoever comes later sees the same, from the start; and so does the caller, with the key of the task.
-    let mut late = Events::open(at(&app, &format!("/v1/runs/{}/events{}", task.id, task.key()))).await;
+    // Whoever comes later sees the same, from the start.
+    let mut late = Events::open(events(&app, &task.id)).await;
     let mut gone = Events::open(events(&app, &task.id)).await;
     gone.next().await.unwrap();
     drop(gone);
@@ -232,7 +232,8 @@ async fn attempts_cancelling_and_floods_are_seen() {
 async fn events_are_for_the_owner_and_who_has_the_key() {
     let (app, signs) = (TestApp::start().await, Signs::new());
     let (owner, other) = (app.member("olga").await, app.member("mallory").await);
-    let hook = app.deploy_as(&owner, "waits.ipynb", &notebook(&[WAITS]), json!({})).await;
+    let printing = notebook(&["print('for my owner')", WAITS]);
+    let hook = app.deploy_as(&owner, "waits.ipynb", &printing, json!({})).await;
     let task = start(&app, &hook, &signs.query("started")).await;
     signs.seen("started").await;
     let path = format!("/v1/runs/{}/events", task.id);
@@ -244,11 +245,15 @@ async fn events_are_for_the_owner_and_who_has_the_key() {
         problem(request.send().await.unwrap(), 404).await;
     }
     problem(at(&app, &path).send().await.unwrap(), 401).await;
-    for request in [app.api_as(&owner, Method::GET, &path), at(&app, &format!("{path}{}", task.key()))] {
-        assert!(Events::open(request).await.next().await.is_some());
-    }
+    let mut owners = Events::open(app.api_as(&owner, Method::GET, &path)).await;
+    let mut callers = Events::open(at(&app, &format!("{path}{}", task.key()))).await;
+    assert!(owners.next().await.is_some() && callers.next().await.is_some());
     signs.give("gate");
     let _ = ended(&app, &task).await;
+    let (owners, callers) = (owners.rest().await, callers.rest().await);
+    let text = |events: &[Event]| events.iter().any(|event| event.data.to_string().contains("for my owner"));
+    assert_eq!(states(&callers).last(), states(&owners).last());
+    assert!(text(&owners) && !text(&callers), "what a run prints is its owner's");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,9 +23,11 @@ pub(super) fn of(header: &str) -> Result<Prefer, Invalid> {
         match name.trim().to_ascii_lowercase().as_str() {
             "respond-async" => prefer.respond_async = true,
             "wait" if prefer.wait.is_none() => {
-                let seconds = value.parse::<u32>().ok().filter(|_| value.bytes().all(|b| b.is_ascii_digit()));
-                let message = "wait must be a whole number of seconds, e.g. wait=30";
-                prefer.wait = Some(seconds.ok_or_else(|| Invalid::new("Prefer", message))?.min(LONGEST));
+                if value.is_empty() || !value.bytes().all(|b| b.is_ascii_digit()) {
+                    return Err(Invalid::new("Prefer", "wait must be a whole number of seconds, e.g. wait=30"));
+                }
+                // What no number can hold is long enough.
+                prefer.wait = Some(value.parse().unwrap_or(LONGEST).min(LONGEST));
             }
             _ => {}
         }
@@ -58,6 +60,7 @@ mod tests {
             ("wait=\"5\", wait=7", false, Some(5)),
             ("return=minimal, wait = 3", false, Some(3)),
             ("wait=100000", false, Some(LONGEST)),
+            ("wait=99999999999999999999", false, Some(LONGEST)),
         ] {
             assert_eq!(of(header).unwrap(), Prefer { respond_async, wait }, "{header:?}");
         }

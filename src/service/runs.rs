@@ -101,13 +101,16 @@ impl Service {
         }
     }
 
-    /// What happens in a run, after the event of number `seen`.
+    /// What happens in a run, after the event of number `seen`. What it prints only its owner is told.
     pub async fn events(&self, asker: &Asker, id: RunId, seen: u64) -> Result<Events> {
         // Looked for first: a run that ends in between is on record completely.
         let live = self.live.get(id);
         let run = self.asked_run(asker, id).await?;
         match live {
-            Some(live) => Ok(Events::Live(live.watch(seen))),
+            Some(live) => {
+                let watching = live.watch(seen);
+                Ok(Events::Live(if matches!(asker, Asker::Key(_)) { watching.without_text() } else { watching }))
+            }
             None => Ok(Events::Past(past(&run, seen))),
         }
     }

@@ -55,6 +55,8 @@ pub struct Watching {
     run: Arc<LiveRun>,
     count: Option<watch::Receiver<u64>>,
     seen: u64,
+    /// Whether what the run prints is told too.
+    with_text: bool,
 }
 
 impl Live {
@@ -156,7 +158,7 @@ impl LiveRun {
     pub(super) fn watch(self: Arc<Self>, seen: u64) -> Watching {
         let count = lock(&self.count).as_ref().map(watch::Sender::subscribe);
         let seen = if seen > self.log().count { 0 } else { seen };
-        Watching { run: self, count, seen }
+        Watching { run: self, count, seen, with_text: true }
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
@@ -179,6 +181,12 @@ impl Log {
 }
 
 impl Watching {
+    /// Leaves out what the run prints: that is its owner's.
+    #[must_use]
+    pub(super) fn without_text(self) -> Self {
+        Self { with_text: false, ..self }
+    }
+
     /// The next events with their numbers; none when the run has ended.
     pub async fn next(&mut self) -> Option<Vec<(u64, RunEvent)>> {
         loop {
@@ -188,6 +196,11 @@ impl Watching {
             };
             if let Some((last, _)) = news.last() {
                 self.seen = *last;
+                let told = |event: &RunEvent| self.with_text || !matches!(event, RunEvent::Stream { .. });
+                let news: Vec<_> = news.into_iter().filter(|(_, event)| told(event)).collect();
+                if news.is_empty() {
+                    continue;
+                }
                 return Some(news);
             }
             let count = self.count.as_mut()?;
@@ -221,8 +234,9 @@ impl Watcher {
     fn published(&self, cell: usize, kind: &str, content: &Value) {
         let secrets = self.injected.as_ref().map_or(&[][..], |injected| injected.secrets());
         if kind == "stream" {
-            let text = |name: &str| content[name].as_str().unwrap_or_default().to_owned();
-            let (name, mut text) = (text("name"), text("text"));
+            // A notebook may publish by itself, and a name is neither masked nor counted.
+            let name = if content["name"] == "stderr" { "stderr" } else { "stdout" }.to_owned();
+            let mut text = content["text"].as_str().unwrap_or_default().to_owned();
             let progress = progress_in_stream(&text);
             mask(&mut text, secrets);
             self.run.happened(RunEvent::Stream { cell: self.original(cell), name, text });

@@ -109,6 +109,21 @@ def respond_csv(data: Any, status: Status = None, headers: Headers = None, early
     _display.answer("csv", {"text/csv": text, "text/plain": _first_lines(text)}, status, headers, early)
 
 
+def _as_it_is(path: str) -> str:
+    """The path of a copy, in a run: the server opens it while the notebook runs on and may change the file."""
+    from ._hooks import inside_run
+
+    if not inside_run():
+        return path
+    import atexit
+    import shutil
+    import tempfile
+
+    folder = tempfile.mkdtemp(prefix=".early-", dir=os.path.dirname(path))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return shutil.copyfile(path, os.path.join(folder, os.path.basename(path)))
+
+
 def respond_file(
     path: PathLike,
     name: str | None = None,
@@ -125,7 +140,7 @@ def respond_file(
         path: the file; where it lies is settled now, so a later ``os.chdir`` does not matter.
         name: the name the caller sees; default the file's own.
         media_type: such as ``application/pdf``; default by the ending of the name.
-        early: answer at once; the file must be complete and closed.
+        early: answer at once, with the file as it is now: the server sends a copy, which is removed at the kernel's end.
 
     Raises:
         FileNotFoundError: there is no such file now.
@@ -140,6 +155,8 @@ def respond_file(
         raise ValueError(f"name must be a bare file name, not {name!r}")
     if media_type is not None and not _is_media_type(media_type):
         raise ValueError(f"{media_type!r} is not a media type such as application/pdf")
+    if early:
+        full = _as_it_is(full)
     note = f"file response: {name or os.path.basename(full)} ({os.path.getsize(full)} bytes)"
     bundle = {"text/html": f"<p>{_escape(note)}</p>", "text/plain": note}
     _display.answer("file", bundle, status, headers, early, path=full, name=name, media_type=media_type)
