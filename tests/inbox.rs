@@ -159,6 +159,7 @@ async fn any_method_leaves_something_and_a_query_alone_is_the_result() {
     assert_eq!(answer.status(), 204);
     assert!(!answer.headers().keys().any(|name| name.as_str().starts_with("access-control")));
     assert_eq!(read(&app, &inbox).await["received"], 0, "a browser's question is nothing that was sent");
+    problem(app.http.request(Method::TRACE, url(&inbox)).send().await.unwrap(), 405).await;
     send(app.http.get(url(&inbox))).await;
     assert_eq!(read(&app, &inbox).await["result"], json!({}), "something came, even if it was nothing");
 }

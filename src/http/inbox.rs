@@ -15,6 +15,8 @@ use crate::service::{InboxReply, Service};
 const SMALL: usize = 64 << 10;
 /// Answers are no pages of this server's.
 const SANDBOX: &str = "sandbox";
+/// What is told of the methods, which are any but TRACE.
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const DEFAULT: &str = r#"{"status":"ok"}"#;
 
 /// Keeps what was sent, and answers when it is on disk.
@@ -27,6 +29,11 @@ pub(super) async fn capture(
     let mut response = if is_preflight(&request) {
         // A browser that asks whether a page's script may send something. It may not, and the question is nothing to keep.
         HttpResponse::NoContent().finish()
+    } else if *request.method() == Method::TRACE {
+        // It asks what arrives, and brings nothing (RFC 9110, section 9.3.8).
+        let mut refusal = ApiError::method_not_allowed(request.method()).error_response();
+        refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
+        refusal
     } else {
         match keep(&service, &request, payload, &id).await {
             Ok(reply) => answer(reply),
