@@ -119,6 +119,10 @@ async fn every_scheme_lets_in_what_is_signed_once_and_nothing_else() {
             ok(again).await;
         } else {
             refused(again, "replayed").await;
+            let mut renamed = headers.clone();
+            renamed.retain(|(name, _)| *name != "x-github-delivery");
+            renamed.push(("x-github-delivery", "another".into()));
+            refused(send(&app, &hook, &renamed, body).await, "replayed").await;
             ok(app.http.post(url(&hook)).bearer_auth(ADMIN).send().await.unwrap()).await; // the owner needs none
         }
         // A call without a body is signed as well.

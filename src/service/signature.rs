@@ -59,8 +59,6 @@ struct Claim {
     prefix: String,
     /// The signatures that were sent. One has to be right.
     macs: Vec<Vec<u8>>,
-    /// What tells two calls with the same signature apart.
-    delivery: String,
     expires_at: DateTime<Utc>,
 }
 
@@ -114,9 +112,9 @@ impl Proof {
         if !bool::from(right) {
             return Err(Unsigned::Wrong);
         }
-        // Of what was signed, not of the signature: of several, somebody else could leave one out.
+        // Of what was signed alone: of several signatures somebody else could leave one out, and write any header anew.
         let mut digest = Sha256::new();
-        for part in [claim.delivery.as_bytes(), claim.prefix.as_bytes(), body] {
+        for part in [claim.prefix.as_bytes(), body] {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
         }
@@ -132,7 +130,7 @@ impl Claim {
             return Err(Unsigned::TooOld);
         }
         let expires_at = now + Duration::seconds(seconds - now.timestamp() + TOLERANCE.cast_signed() + 1);
-        Ok(Self { keys: Vec::new(), prefix, macs, delivery: String::new(), expires_at })
+        Ok(Self { keys: Vec::new(), prefix, macs, expires_at })
     }
 
     fn is_right(&self, key: &[u8], body: &[u8]) -> Choice {
@@ -151,7 +149,6 @@ fn github(headers: &Headers<'_>, now: DateTime<Utc>) -> Result<Claim, Unsigned> 
         keys: Vec::new(),
         prefix: String::new(),
         macs: sent.strip_prefix("sha256=").and_then(unhex).into_iter().collect(),
-        delivery: headers.get("x-github-delivery").unwrap_or_default().to_owned(),
         expires_at: now + GITHUB_MEMORY,
     })
 }
