@@ -25,7 +25,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
 const SETTLED: Duration = Duration::from_secs(5);
 /// The pause after a first failure; it doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// One environment's template and waiting kernels.
 #[derive(Debug)]
