@@ -1,7 +1,7 @@
 //! Plain types and pure rules, shared by every other module.
 //!
-//! A value of a type from here is valid: it was parsed where it came in. This module knows only `std`, serde, chrono and
-//! uuid; it does no I/O and reads no clock.
+//! A value of a type from here is valid: it was parsed where it came in. This module knows only `std`, serde, chrono, uuid
+//! and base64; it does no I/O and reads no clock.
 
 mod address;
 mod answered;
@@ -11,6 +11,7 @@ mod hook;
 mod ids;
 mod inbox;
 mod invalid;
+mod network;
 mod page;
 mod params;
 mod path;
@@ -19,6 +20,7 @@ mod retention;
 mod run;
 mod run_event;
 mod signature;
+mod signing;
 mod user;
 
 pub use address::{EmailAddress, NextUrl};
@@ -29,6 +31,7 @@ pub use hook::{Hook, Imports, Version};
 pub use ids::{ApiToken, Histo, HookId, HookToken, RunId, TaskKey, TokenHash, TokenId, UserId};
 pub use inbox::{Capture, Inbox, InboxId, InboxSetup, object_of};
 pub use invalid::{Invalid, InvalidParameter, Place};
+pub use network::Network;
 pub use page::Page;
 pub use params::{HookParams, HookParamsPatch, Keep, Mode, OnInterrupt, Warm, Workdir};
 pub use path::{HookPath, RelativePath};
@@ -37,4 +40,5 @@ pub use retention::{Bounds, Item, Kept, KeptRun, KeptVersion, Plan, Retention, e
 pub use run::{CellStatus, CellTiming, ErrorKind, Run, RunError, RunState, Trigger};
 pub use run_event::RunEvent;
 pub use signature::{Scheme, Secret, Signature};
+pub use signing::{CallbackMethod, SigningSecret};
 pub use user::{Caller, Owner, Role, TokenInfo, User};
