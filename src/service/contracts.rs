@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Error, Result, Service};
 use crate::kernel::environment::{Code, Inspector, Reading};
-use crate::model::{Caller, Contract, Histo, Hook, HookId, HookParams, Page, UserId, Version};
+use crate::model::{Caller, Contract, DeclaredCallbacks, Histo, Hook, HookId, HookParams, Page, UserId, Version};
 use crate::notebook::contract::{self, Checker, Rules};
 use crate::notebook::{Notebook, Parameters};
 
@@ -88,14 +88,15 @@ impl Service {
         Ok(self.version(caller, hook.id, &hook.histo).await?.contract)
     }
 
-    /// The contract that callers of a path rely on, before it is deployed again.
-    pub(super) async fn contract_before(
+    /// What callers of a path rely on, before it is deployed again.
+    pub(super) async fn version_before(
         &self,
         owner: UserId,
         path: &crate::model::HookPath,
-    ) -> Result<Option<Contract>> {
+    ) -> Result<(Option<Contract>, Option<DeclaredCallbacks>)> {
         let hooks = self.db.hooks(Some(owner), Some(path), Page { limit: 1, offset: 0 }).await?;
-        let Some(hook) = hooks.first() else { return Ok(None) };
-        Ok(self.db.version(hook.id, &hook.histo).await?.and_then(|version| version.contract))
+        let Some(hook) = hooks.first() else { return Ok((None, None)) };
+        let version = self.db.version(hook.id, &hook.histo).await?;
+        Ok(version.map(|version| (version.contract, version.callbacks)).unwrap_or_default())
     }
 }

@@ -49,6 +49,7 @@ async fn a_deploy_whose_files_find_no_room_is_not_on_record() {
         python: None,
         imports: None,
         contract: None,
+        callbacks: None,
         now: noon(),
     };
     let failed = db.deploy(new, |_| async { Err(error(libc::ENOSPC)) }).await.unwrap_err();

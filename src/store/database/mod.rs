@@ -154,6 +154,7 @@ fn migrations() -> Migrator {
         (5, "retention", include_str!("../migrations/0005_retention.sql")),
         (6, "signatures", include_str!("../migrations/0006_signatures.sql")),
         (7, "inboxes", include_str!("../migrations/0007_inboxes.sql")),
+        (9, "declared callbacks", include_str!("../migrations/0009_declared_callbacks.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)
