@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-/// A source of 160 random bits.
+/// A source of random bits.
 pub trait Random: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When the operating system has no randomness to give.
     fn bits160(&self) -> std::io::Result<[u8; 20]>;
+
+    /// # Errors
+    /// As [`Self::bits160`].
+    fn bits256(&self) -> std::io::Result<[u8; 32]>;
 }
 
 pub type SharedRandom = Arc<dyn Random>;
@@ -17,8 +21,16 @@ pub struct SystemRandom;
 
 impl Random for SystemRandom {
     fn bits160(&self) -> std::io::Result<[u8; 20]> {
-        let mut bytes = [0; 20];
-        getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
-        Ok(bytes)
+        fill()
     }
+
+    fn bits256(&self) -> std::io::Result<[u8; 32]> {
+        fill()
+    }
+}
+
+fn fill<const SIZE: usize>() -> std::io::Result<[u8; SIZE]> {
+    let mut bytes = [0; SIZE];
+    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+    Ok(bytes)
 }

@@ -1,9 +1,9 @@
 //! The callbacks that a hook declares: what it sends to URLs that its callers name, and what it expects there.
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::Invalid;
+use super::{CallbackMethod, Invalid};
 
 /// Callbacks of one hook, all names and expressions counted.
 const MOST: usize = 50;
@@ -31,37 +31,6 @@ pub struct DeclaredCallback {
     pub body: Option<Value>,
     /// The JSON Schema of what is expected as the answer.
     pub response: Option<Value>,
-}
-
-/// How a callback is sent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum CallbackMethod {
-    #[default]
-    Post,
-    Get,
-    Put,
-    Patch,
-    Delete,
-}
-
-impl CallbackMethod {
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Post => "POST",
-            Self::Get => "GET",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-        }
-    }
-
-    /// In any case.
-    fn read(name: &str) -> Option<Self> {
-        let all = [Self::Post, Self::Get, Self::Put, Self::Patch, Self::Delete];
-        all.into_iter().find(|method| name.eq_ignore_ascii_case(method.as_str()))
-    }
 }
 
 impl DeclaredCallbacks {
@@ -138,24 +107,24 @@ fn read_name(name: &str, by_key: Value, all: &mut Vec<DeclaredCallback>) -> Resu
 }
 
 impl DeclaredCallback {
+    fn new(name: &str, key: String) -> Self {
+        let method = CallbackMethod::default();
+        Self { name: name.to_owned(), key, method, summary: None, body: None, response: None }
+    }
+
     fn read(name: &str, key: String, fields: Map<String, Value>) -> Result<Self, Invalid> {
-        let empty = (CallbackMethod::default(), None, None, None);
-        let (method, summary, body, response) = empty;
-        let mut one = Self { name: name.to_owned(), key, method, summary, body, response };
+        let mut one = Self::new(name, key);
         for (field, value) in fields {
             let invalid = |message: &str| Invalid::new(format!("callbacks.{name}.{field}"), message);
             match (field.as_str(), value) {
                 ("method" | "summary" | "body" | "response", Value::Null) => {}
-                ("method", Value::String(text)) => {
-                    let method = CallbackMethod::read(&text);
-                    one.method = method.ok_or_else(|| invalid("must be POST, GET, PUT, PATCH or DELETE"))?;
-                }
+                ("method", Value::String(text)) => one.method = text.parse().map_err(invalid)?,
                 ("summary", Value::String(text)) if text.chars().count() <= LONGEST_SUMMARY => one.summary = Some(text),
                 ("summary", _) => return Err(invalid("must be a text of at most 1000 characters")),
                 ("body", schema @ (Value::Object(_) | Value::Bool(_))) => one.body = Some(schema),
                 ("response", schema @ (Value::Object(_) | Value::Bool(_))) => one.response = Some(schema),
                 ("body" | "response", _) => return Err(invalid("must be a JSON Schema: an object, true or false")),
-                ("method", _) => return Err(invalid("must be POST, GET, PUT, PATCH or DELETE")),
+                ("method", _) => return Err(invalid("must be GET, POST, PUT, PATCH or DELETE")),
                 _ => return Err(invalid("is not a field of callbacks: method, summary, body and response are")),
             }
         }

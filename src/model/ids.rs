@@ -63,6 +63,64 @@ uuid_id!(
     TokenId
 );
 
+uuid_id!(
+    /// Something that happened. Ids are given in the order in which events are committed.
+    EventId
+);
+uuid_id!(
+    /// What binds events to a callback.
+    SubscriptionId
+);
+uuid_id!(
+    /// An event on its way to a callback.
+    DeliveryId
+);
+
+/// Defines an id that counts from 1.
+macro_rules! number_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(i64);
+
+        impl $name {
+            #[must_use]
+            pub fn from_number(number: i64) -> Self {
+                Self(number)
+            }
+
+            #[must_use]
+            pub fn number(self) -> i64 {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = std::num::ParseIntError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse::<u32>().map(|number| Self(number.into()))
+            }
+        }
+    };
+}
+
+number_id!(
+    /// A URL that is called when something happens.
+    CallbackId
+);
+number_id!(
+    /// Those who look after callbacks.
+    ProfileId
+);
+
 /// Names one version or one output of a hook: `%Y%m%d%H%M%S%f` in UTC, 20 digits.
 ///
 /// Strictly increasing per hook, so its order is the order of time even when two come within a microsecond.

@@ -5,13 +5,17 @@
 
 mod address;
 mod answered;
+mod callback;
 mod contract;
 mod cors;
 mod declared;
+mod delivery;
+pub mod event;
 mod hook;
 mod ids;
 mod inbox;
 mod invalid;
+pub mod notification;
 mod page;
 mod params;
 mod path;
@@ -20,15 +24,23 @@ mod retention;
 mod run;
 mod run_event;
 mod signature;
+mod signing;
+mod subscription;
 mod user;
 
 pub use address::{EmailAddress, NextUrl};
 pub use answered::Answered;
+pub use callback::{Callback, CallbackConfig, CallbackHeader, CallbackScheme, Profile, SigningKeys};
 pub use contract::{Contract, Parameter, describe};
 pub use cors::{Cors, Origin};
-pub use declared::{CallbackMethod, DeclaredCallback, DeclaredCallbacks};
+pub use declared::{DeclaredCallback, DeclaredCallbacks};
+pub use delivery::{Delivery, DeliveryAttempt, DeliveryStatus};
+pub use event::{Event, EventType};
 pub use hook::{Hook, Imports, Version};
-pub use ids::{ApiToken, Histo, HookId, HookToken, RunId, TaskKey, TokenHash, TokenId, UserId};
+pub use ids::{
+    ApiToken, CallbackId, DeliveryId, EventId, Histo, HookId, HookToken, ProfileId, RunId, SubscriptionId, TaskKey,
+    TokenHash, TokenId, UserId,
+};
 pub use inbox::{Capture, Inbox, InboxId, InboxSetup, object_of};
 pub use invalid::{Invalid, InvalidParameter, Place};
 pub use page::Page;
@@ -39,4 +51,8 @@ pub use retention::{Bounds, Item, Kept, KeptRun, KeptVersion, Plan, Retention, e
 pub use run::{CellStatus, CellTiming, ErrorKind, Run, RunError, RunState, Trigger};
 pub use run_event::RunEvent;
 pub use signature::{Scheme, Secret, Signature};
+pub use signing::{CallbackMethod, SigningSecret};
+pub use subscription::{
+    Filter, FilterTest, Subscription, SubscriptionKind, SubscriptionMode, SubscriptionStatus, Target,
+};
 pub use user::{Caller, Owner, Role, TokenInfo, User};

@@ -216,6 +216,7 @@ impl Service {
             method: &method,
             cells_total: prepared.cells.len(),
             request: &request,
+            subscription: None,
             now: self.clock.now(),
         };
         tracing::debug!("the call is prepared");

@@ -1,10 +1,46 @@
 //! Declared callbacks: whether they can be sent as they are declared, and whether what is answered is as declared.
 
+use chrono::TimeDelta;
 use jsonschema::{Draft, Validator};
 use serde_json::Value;
 
+use super::{Error, Result, Service};
 use crate::expression::Template;
-use crate::model::{Contract, DeclaredCallback, DeclaredCallbacks, Invalid};
+use crate::model::{
+    Caller, Contract, DeclaredCallback, DeclaredCallbacks, HookId, Invalid, SigningKeys, SigningSecret,
+};
+
+/// How long both secrets sign once there is a new one.
+const BOTH: TimeDelta = TimeDelta::days(1);
+
+impl Service {
+    /// The callbacks that a hook's live version declares, and what they are signed with.
+    ///
+    /// # Errors
+    /// `NotFound`, also when it is somebody else's.
+    pub async fn declared(
+        &self,
+        caller: &Caller,
+        id: HookId,
+    ) -> Result<(Option<DeclaredCallbacks>, Option<SigningKeys>)> {
+        let hook = self.hook(caller, id).await?;
+        let version = self.version(caller, id, &hook.histo).await?;
+        Ok((version.callbacks, self.db.callback_keys(id).await?))
+    }
+
+    /// Has a hook's callbacks signed with a new secret; with the one before too, for a day.
+    ///
+    /// # Errors
+    /// `NotFound`, and `Conflict` when there is nothing to sign.
+    pub async fn rotate_callback_secret(&self, caller: &Caller, id: HookId) -> Result<SigningKeys> {
+        self.hook(caller, id).await?;
+        let secret = SigningSecret::from_random(self.random.bits256()?);
+        if !self.db.rotate_callback_secret(id, &secret, self.clock.now() + BOTH).await? {
+            return Err(Error::Conflict("this hook has never declared a callback, so it has no secret".to_owned()));
+        }
+        self.db.callback_keys(id).await?.ok_or(Error::NotFound("hook"))
+    }
+}
 
 /// Reads every expression and every schema.
 ///

@@ -7,7 +7,7 @@ use super::kernels::Plan;
 use super::{Error, Result, Service, Wish, declared, on_disk};
 use crate::model::{
     Caller, DeclaredCallbacks, Histo, Hook, HookParams, HookParamsPatch, HookPath, HookToken, Invalid, Owner,
-    RelativePath, UserId,
+    RelativePath, SigningSecret, UserId,
 };
 use crate::notebook::{Notebook, contract};
 use crate::store::{NewDeploy, StoreError, VersionFiles};
@@ -111,6 +111,7 @@ impl Service {
             imports: plan.imports.as_ref(),
             contract: plan.contract.as_ref(),
             callbacks: callbacks.as_ref(),
+            callback_secret: &SigningSecret::from_random(self.random.bits256()?),
             now: self.clock.now(),
         };
         let placed: Arc<OnceLock<Histo>> = Arc::default();

@@ -55,6 +55,8 @@ impl Service {
             media_type: media_type.flatten(),
             request,
             notice: notice(&order.hook, state),
+            result: None,
+            declared: Vec::new(),
             error: ending.error,
         };
         tell(&end);
@@ -87,6 +89,8 @@ impl Service {
             media_type: None,
             request,
             notice: hook.and_then(|hook| notice(&hook, RunState::Interrupted)),
+            result: None,
+            declared: Vec::new(),
         };
         tell(&end);
         self.with_reserve(|| self.db.finish_run(&end)).await?;

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
+use super::declared;
+use super::events::{self, NewEvent};
 use super::{Database, Write, from_json, millis, parse, row, time, to_json};
 use crate::model::{
-    Contract, DeclaredCallbacks, Histo, Hook, HookId, HookParams, HookPath, HookToken, Imports, Owner, Page, UserId,
-    Version,
+    Contract, DeclaredCallbacks, EventType, Histo, Hook, HookId, HookParams, HookPath, HookToken, Imports, Owner, Page,
+    SigningSecret, UserId, Version, event,
 };
 use crate::store::{Result, StoreError};
 
@@ -26,6 +28,8 @@ pub struct NewDeploy<'a> {
     pub imports: Option<&'a Imports>,
     pub contract: Option<&'a Contract>,
     pub callbacks: Option<&'a DeclaredCallbacks>,
+    /// Signs its callbacks, if the hook has no secret for that yet.
+    pub callback_secret: &'a SigningSecret,
     pub now: DateTime<Utc>,
 }
 
@@ -149,16 +153,15 @@ impl Database {
         .bind(new.callbacks.map(to_json).transpose()?)
         .execute(&mut *tx)
         .await?;
+        if new.callbacks.is_some() {
+            declared::give_secret(&mut tx, id, new.callback_secret).await?;
+        }
         place(histo).await?;
         // Read before others can write: after the commit the next deploy's histo could be there.
-        let hook: HookRow = sqlx::query_as(
-            "SELECT h.*, u.name AS owner_name FROM hooks h JOIN users u ON u.id = h.owner_id WHERE h.id = $1",
-        )
-        .bind(id.to_string())
-        .fetch_one(&mut *tx)
-        .await?;
+        let hook = read(&mut tx, id).await?;
+        tell(&mut tx, EventType::HookDeployed, &hook, new.now).await?;
         tx.commit().await?;
-        Ok(Deployed { hook: hook.try_into()?, is_new })
+        Ok(Deployed { hook, is_new })
     }
 
     pub async fn hook(&self, id: HookId) -> Result<Option<Hook>> {
@@ -269,6 +272,11 @@ impl Database {
             .bind(millis(now))
             .execute(&mut *tx)
             .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let hook = read(&mut tx, id).await?;
+        tell(&mut tx, EventType::HookDeleted, &hook, now).await?;
         if outputs {
             sqlx::query("UPDATE runs SET output_size = NULL WHERE hook_id = $1")
                 .bind(id.to_string())
@@ -277,7 +285,7 @@ impl Database {
             sqlx::query("DELETE FROM versions WHERE hook_id = $1").bind(id.to_string()).execute(&mut *tx).await?;
         }
         tx.commit().await?;
-        Ok(done.rows_affected() > 0)
+        Ok(true)
     }
 
     pub async fn version(&self, id: HookId, histo: &Histo) -> Result<Option<Version>> {
@@ -319,6 +327,23 @@ impl Database {
         .await?;
         removed.iter().map(|histo| parse(histo)).collect()
     }
+}
+
+/// A hook, deleted or not.
+async fn read(tx: &mut Write, id: HookId) -> Result<Hook> {
+    let row: HookRow = sqlx::query_as(
+        "SELECT h.*, u.name AS owner_name FROM hooks h JOIN users u ON u.id = h.owner_id WHERE h.id = $1",
+    )
+    .bind(id.to_string())
+    .fetch_one(&mut **tx)
+    .await?;
+    row.try_into()
+}
+
+async fn tell(tx: &mut Write, kind: EventType, hook: &Hook, at: DateTime<Utc>) -> Result<()> {
+    let about = vec![event::hook_tag(hook.id)];
+    let new = NewEvent { owner: hook.owner, kind, at, about, data: event::hook_data(hook) };
+    events::emit(tx, new, None).await.map(drop)
 }
 
 /// The histo of a new version: behind those of every hook this path has had, as a deleted one may have left its files.

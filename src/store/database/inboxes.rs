@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use super::events::{self, NewEvent};
 use super::{Database, Write, from_json, millis, parse, row, time, to_json};
-use crate::model::{Capture, Inbox, InboxId, InboxSetup, Page, UserId};
+use crate::model::{Capture, EventType, Inbox, InboxId, InboxSetup, Page, UserId, event};
 use crate::store::{Result, StoreError};
 
 /// What was sent to an inbox, ready to be written.
@@ -79,6 +80,8 @@ row! {
 
 row! {
     struct ReplyRow {
+        owner_id: String,
+        received: i64,
         response: Option<String>,
         response_headers: Option<String>,
     }
@@ -155,7 +158,7 @@ async fn keep(tx: &mut Write, new: &NewCapture) -> Result<Option<InboxReply>> {
              result = CASE WHEN no_override AND received > 0 THEN result ELSE $3 END,
              result_query = CASE WHEN no_override AND received > 0 THEN result_query ELSE $4 END,
              result_headers = CASE WHEN no_override AND received > 0 THEN result_headers ELSE $5 END
-         WHERE id = $1 RETURNING response, response_headers",
+         WHERE id = $1 RETURNING owner_id, received, response, response_headers",
     )
     .bind(new.inbox.expose())
     .bind(millis(new.at))
@@ -164,12 +167,21 @@ async fn keep(tx: &mut Write, new: &NewCapture) -> Result<Option<InboxReply>> {
     .bind(&new.headers)
     .fetch_optional(&mut **tx)
     .await?;
-    row.map(InboxReply::try_from).transpose()
+    let Some(row) = row else { return Ok(None) };
+    let event = NewEvent {
+        owner: parse(&row.owner_id)?,
+        kind: EventType::InboxReceived,
+        at: new.at,
+        about: vec![format!("inbox:{}", new.inbox.expose())],
+        data: event::inbox_data(&new.inbox, row.received.unsigned_abs(), &new.result, &new.query),
+    };
+    events::emit(tx, event, None).await?;
+    row.try_into().map(Some)
 }
 
 impl Database {
-    /// Writes what was sent to inboxes, all of it in one transaction, which is also where anything belongs that has to happen if and
-    /// only if it was stored. Gives what each sender is answered; none if there is no such inbox.
+    /// Writes what was sent to inboxes and that it was received, all of it in one transaction. Gives what each sender is
+    /// answered; none if there is no such inbox.
     pub async fn capture(&self, all: &[NewCapture]) -> Result<Vec<Option<InboxReply>>> {
         let mut tx = self.write().await?;
         let mut replies = Vec::with_capacity(all.len());

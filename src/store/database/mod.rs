@@ -5,6 +5,8 @@
 
 mod answered;
 mod calls;
+mod declared;
+mod events;
 mod hooks;
 mod inboxes;
 mod notices;
@@ -12,6 +14,7 @@ mod outputs;
 mod retention;
 mod runs;
 mod signatures;
+mod subscriptions;
 mod users;
 
 use std::ops::{Deref, DerefMut};
@@ -26,11 +29,14 @@ use serde::de::DeserializeOwned;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _, Sqlite, SqliteConnection, Transaction};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use super::{Result, StoreError};
+use crate::model::SigningSecret;
 
 pub use calls::{KeyClaim, KeyUse};
+pub use events::NewDeclared;
+use events::Subscribers;
 pub use hooks::{Deployed, NewDeploy};
 pub use inboxes::{InboxReply, NewCapture, Received};
 pub use notices::{NewNotice, Notice, NoticeEvent};
@@ -44,17 +50,44 @@ pub struct Database {
     pool: SqlitePool,
     /// The turn to write, in the order of asking: SQLite itself would let whoever asks most often write most.
     turn: Arc<Semaphore>,
+    bells: Arc<Bells>,
 }
 
 /// A transaction that writes.
 struct Write {
     tx: Transaction<'static, Sqlite>,
+    /// Whose subscriptions it has read.
+    subscribers: Subscribers,
+    news: News,
+    bells: Arc<Bells>,
     _turn: OwnedSemaphorePermit,
 }
 
+/// Whom a transaction has something for.
+#[derive(Debug, Default)]
+struct News {
+    deliveries: bool,
+    topics: bool,
+}
+
+/// Who waits for what others write.
+#[derive(Debug)]
+struct Bells {
+    deliveries: Notify,
+    topics: watch::Sender<()>,
+}
+
 impl Write {
+    /// Commits, and then wakes those who wait for what was written.
     async fn commit(self) -> Result<()> {
-        Ok(self.tx.commit().await?)
+        self.tx.commit().await?;
+        if self.news.deliveries {
+            self.bells.deliveries.notify_one();
+        }
+        if self.news.topics {
+            self.bells.topics.send_replace(());
+        }
+        Ok(())
     }
 }
 
@@ -108,7 +141,8 @@ impl Database {
             .connect_with(options)
             .await?;
         migrations().run(&pool).await?;
-        Ok(Self { pool, turn: Arc::new(Semaphore::new(1)) })
+        let bells = Bells { deliveries: Notify::new(), topics: watch::channel(()).0 };
+        Ok(Self { pool, turn: Arc::new(Semaphore::new(1)), bells: Arc::new(bells) })
     }
 
     /// Whether the database answers.
@@ -135,7 +169,24 @@ impl Database {
 
     async fn write(&self) -> Result<Write> {
         let turn = self.turn().await?;
-        Ok(Write { tx: self.pool.begin_with("BEGIN IMMEDIATE").await?, _turn: turn })
+        Ok(Write {
+            tx: self.pool.begin_with("BEGIN IMMEDIATE").await?,
+            subscribers: Subscribers::default(),
+            news: News::default(),
+            bells: self.bells.clone(),
+            _turn: turn,
+        })
+    }
+
+    /// Ends when deliveries were queued since this ended last.
+    pub async fn delivery_queued(&self) {
+        self.bells.deliveries.notified().await;
+    }
+
+    /// Changes whenever something was published to a topic.
+    #[must_use]
+    pub fn topic_news(&self) -> watch::Receiver<()> {
+        self.bells.topics.subscribe()
     }
 
     /// The turn to write; for single statements that callers wait for.
@@ -154,6 +205,7 @@ fn migrations() -> Migrator {
         (5, "retention", include_str!("../migrations/0005_retention.sql")),
         (6, "signatures", include_str!("../migrations/0006_signatures.sql")),
         (7, "inboxes", include_str!("../migrations/0007_inboxes.sql")),
+        (8, "events", include_str!("../migrations/0008_events.sql")),
         (9, "declared callbacks", include_str!("../migrations/0009_declared_callbacks.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
@@ -177,6 +229,11 @@ where
     T::Err: std::fmt::Display,
 {
     text.parse().map_err(|error: T::Err| StoreError::Corrupt(error.to_string()))
+}
+
+/// Reads a signing secret; an error does not repeat it.
+fn parse_secret(text: &str) -> Result<SigningSecret> {
+    text.parse().map_err(|_| StoreError::Corrupt("a signing secret".to_owned()))
 }
 
 fn from_json<T: DeserializeOwned>(text: &str) -> Result<T> {

@@ -1,10 +1,15 @@
 //! Runs: what is on record of every execution. Their outputs are in `outputs.rs`.
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
-use super::notices::{self, NewNotice};
-use super::{Database, calls, from_json, millis, parse, row, time, to_json};
-use crate::model::{CellTiming, Histo, HookId, Mode, Page, Run, RunError, RunId, RunState, Trigger, UserId};
+use super::events::{self, NewDeclared, NewEvent};
+use super::notices::NewNotice;
+use super::{Database, Write, calls, from_json, millis, parse, row, subscriptions, time, to_json};
+use crate::model::{
+    CellTiming, Event, EventType, Histo, HookId, HookPath, Mode, Page, Run, RunError, RunId, RunState, Subscription,
+    Trigger, UserId, event,
+};
 use crate::store::{Result, StoreError};
 
 /// A run that was admitted.
@@ -21,6 +26,8 @@ pub struct NewRun<'a> {
     pub cells_total: usize,
     /// What it was asked, to be kept.
     pub request: &'a str,
+    /// What tells its caller of its end.
+    pub subscription: Option<&'a Subscription>,
     pub now: DateTime<Utc>,
 }
 
@@ -43,6 +50,10 @@ pub struct FinishedRun {
     pub request: Option<String>,
     /// A mail to write in the same transaction.
     pub notice: Option<NewNotice>,
+    /// What it answered, for those who wait for its end.
+    pub result: Option<Value>,
+    /// Declared callbacks that are called with its end.
+    pub declared: Vec<NewDeclared>,
 }
 
 /// Which runs a list shows.
@@ -137,6 +148,25 @@ fn mode_text(mode: Mode) -> &'static str {
 const RUN: &str = "id, hook_id, owner_id, version, histo, state, origin, mode, rerun_of, method, attempts, created_at, \
                    started_at, finished_at, duration_ms, cells_total, cells_done, error, warnings, status, media_type, cells";
 
+/// A run and the path of its hook.
+pub(super) async fn read(tx: &mut Write, id: RunId) -> Result<(Run, HookPath)> {
+    let sql = format!("SELECT {RUN} FROM runs WHERE id = $1");
+    let row: RunRow = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id.to_string()).fetch_one(&mut **tx).await?;
+    let path: String =
+        sqlx::query_scalar("SELECT path FROM hooks WHERE id = $1").bind(&row.hook_id).fetch_one(&mut **tx).await?;
+    let path = HookPath::parse(&path).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    Ok((row.try_into()?, path))
+}
+
+/// Tells that a run has come to the state it is in.
+async fn tell(tx: &mut Write, id: RunId, at: DateTime<Utc>, mail: Option<&NewNotice>) -> Result<Event> {
+    let (run, path) = read(tx, id).await?;
+    let about = vec![event::hook_tag(run.hook), event::run_tag(id)];
+    let kind = EventType::Run(run.state);
+    let new = NewEvent { owner: run.owner, kind, at, about, data: event::run_data(&run, &path) };
+    events::emit(tx, new, mail.map(|notice| (notice, id))).await
+}
+
 impl Database {
     /// Records a run as queued and gives it its histo.
     pub async fn create_run(&self, new: NewRun<'_>) -> Result<Histo> {
@@ -169,22 +199,29 @@ impl Database {
         .execute(&mut *tx)
         .await?;
         calls::keep(&mut tx, new.id, new.request).await?;
+        if let Some(subscription) = new.subscription {
+            subscriptions::insert(&mut tx, subscription).await?;
+        }
+        tell(&mut tx, new.id, new.now, None).await?;
         tx.commit().await?;
         Ok(histo)
     }
 
     /// An attempt begins.
     pub async fn start_run(&self, id: RunId, now: DateTime<Utc>) -> Result<()> {
-        let _turn = self.turn().await?;
-        sqlx::query(
+        let mut tx = self.write().await?;
+        let started = sqlx::query(
             "UPDATE runs SET state = 'running', started_at = $2, attempts = attempts + 1
              WHERE id = $1 AND state = 'queued'",
         )
         .bind(id.to_string())
         .bind(millis(now))
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
-        Ok(())
+        if started.rows_affected() > 0 {
+            tell(&mut tx, id, now, None).await?;
+        }
+        tx.commit().await
     }
 
     /// A further attempt is to be made.
@@ -197,7 +234,7 @@ impl Database {
         Ok(())
     }
 
-    /// Writes the end of a run, and the mail about it if there is to be one, in one transaction.
+    /// Writes the end of a run and all that comes of it in one transaction: the event, what is to be delivered, the mail.
     pub async fn finish_run(&self, end: &FinishedRun) -> Result<()> {
         let mut tx = self.write().await?;
         sqlx::query(
@@ -219,11 +256,12 @@ impl Database {
         if let Some(request) = &end.request {
             calls::keep(&mut tx, end.id, request).await?;
         }
-        if let Some(notice) = &end.notice {
-            notices::add(&mut tx, notice, end.id, end.finished_at).await?;
+        let event = tell(&mut tx, end.id, end.finished_at, end.notice.as_ref()).await?;
+        events::end_task(&mut tx, end.id, &event, end.result.as_ref()).await?;
+        for declared in &end.declared {
+            events::call_back(&mut tx, end.id, declared, end.finished_at).await?;
         }
-        tx.commit().await?;
-        Ok(())
+        tx.commit().await
     }
 
     /// Every run that has not ended, the oldest first.

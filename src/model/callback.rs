@@ -1,0 +1,85 @@
+//! Callbacks: URLs that are called when something happens, and the profiles of those who look after them.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{CallbackId, CallbackMethod, EmailAddress, ProfileId, SigningSecret, UserId};
+
+/// Whether a callback's URL has to be encrypted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CallbackScheme {
+    #[default]
+    #[serde(rename = "HTTPS")]
+    Https,
+    #[serde(rename = "HTTP")]
+    Http,
+}
+
+/// A header that is sent along. Its value shows nowhere: it may be a secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallbackHeader {
+    pub name: String,
+    pub value: String,
+}
+
+impl std::fmt::Debug for CallbackHeader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: ***", self.name)
+    }
+}
+
+/// What is called, and how. As the database keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallbackConfig {
+    pub url: String,
+    pub method: CallbackMethod,
+    pub headers: Option<Vec<CallbackHeader>>,
+    /// In seconds; none: the server's.
+    pub timeout: Option<u32>,
+    /// Attempts per minute; none: as many as there are.
+    pub rate_limit: Option<u32>,
+}
+
+/// What its deliveries are signed with: two secrets for some time after it was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SigningKeys {
+    pub secret: SigningSecret,
+    pub before: Option<(SigningSecret, DateTime<Utc>)>,
+}
+
+impl SigningKeys {
+    /// Those that sign now.
+    #[must_use]
+    pub fn at(&self, now: DateTime<Utc>) -> Vec<&SigningSecret> {
+        let before = self.before.as_ref().filter(|(_, until)| now < *until).map(|(secret, _)| secret);
+        [Some(&self.secret), before].into_iter().flatten().collect()
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug, Clone)]
+pub struct Callback {
+    pub id: CallbackId,
+    pub owner: UserId,
+    pub name: Option<String>,
+    pub profile: Option<ProfileId>,
+    pub fallback: Option<CallbackId>,
+    pub enabled: bool,
+    pub mode: CallbackScheme,
+    pub config: CallbackConfig,
+    pub keys: SigningKeys,
+    /// Why the server disabled it.
+    pub disabled_reason: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Who is told when a callback is in trouble.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    pub id: ProfileId,
+    pub owner: UserId,
+    pub name: String,
+    pub support_email: EmailAddress,
+    pub created_at: DateTime<Utc>,
+}

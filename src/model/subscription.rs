@@ -1,0 +1,367 @@
+//! Subscriptions: which events go where, and for how long.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{CallbackId, Event, Invalid, RunId, SigningSecret, SubscriptionId, UserId};
+
+/// How many events it is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SubscriptionMode {
+    /// One.
+    #[default]
+    Once,
+    /// All, until it is cancelled.
+    Continuous,
+}
+
+/// What it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SubscriptionKind {
+    /// Its owner's events that its tags and filters name.
+    Events,
+    /// The end of one run.
+    Task,
+    /// One call of a hook's declared callback.
+    Declared,
+}
+
+/// pending → active → one of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SubscriptionStatus {
+    Pending,
+    Active,
+    Completed,
+    Cancelled,
+    Expired,
+    /// Its URL does not want to be called any more, or nothing but failed.
+    Disabled,
+}
+
+/// Where the events of a subscription go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Signed with these secrets.
+    Url {
+        url: String,
+        secrets: Vec<SigningSecret>,
+    },
+    Callback(CallbackId),
+    /// To whoever reads it.
+    Topic(String),
+}
+
+/// A rule that an event has to meet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// A path into the event as the API shows it: `data.hook`.
+    pub field: String,
+    #[serde(flatten)]
+    pub test: FilterTest,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not: bool,
+}
+
+/// How a filter tests its field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FilterTest {
+    /// It is this value.
+    Eq(Value),
+    /// It is one of these.
+    In(Vec<Value>),
+    /// It is text of this shape, where `*` stands for any characters and `?` for one.
+    Match(String),
+}
+
+/// See the module's documentation.
+#[derive(Debug, Clone)]
+pub struct Subscription {
+    pub id: SubscriptionId,
+    pub owner: UserId,
+    pub kind: SubscriptionKind,
+    pub mode: SubscriptionMode,
+    pub status: SubscriptionStatus,
+    pub target: Target,
+    /// The run whose end it waits for.
+    pub run: Option<RunId>,
+    /// Sets of tags: an event has to have all of one of them. None: every event, but those about callbacks.
+    pub tags: Vec<Vec<String>>,
+    /// All of them have to be met.
+    pub filters: Vec<Filter>,
+    /// How many events it has had.
+    pub matched: u64,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+impl Subscription {
+    /// Whether it is for an event of its owner.
+    #[must_use]
+    pub fn wants(&self, event: &Event, view: &Value) -> bool {
+        let is_open = self.status == SubscriptionStatus::Active
+            && self.expires_at.is_none_or(|end| event.at < end)
+            && (self.mode == SubscriptionMode::Continuous || self.matched == 0);
+        is_open && self.names(event) && self.filters.iter().all(|filter| filter.accepts(view))
+    }
+
+    fn names(&self, event: &Event) -> bool {
+        if self.tags.is_empty() {
+            return !event.kind.is_about_callbacks();
+        }
+        let has = |tag: &String| event.tags.contains(tag);
+        // Those about callbacks have to be asked for by what they are, and not by a hook's tag alone.
+        let asks =
+            |set: &Vec<String>| !event.kind.is_about_callbacks() || set.iter().any(|tag| tag == event.kind.parts().0);
+        self.tags.iter().any(|set| set.iter().all(has) && asks(set))
+    }
+}
+
+impl Filter {
+    /// Whether an event, as the API shows it, meets it. A field that is not there is null.
+    #[must_use]
+    pub fn accepts(&self, view: &Value) -> bool {
+        let value = self.field.split('.').try_fold(view, |value, part| match value {
+            Value::Array(items) => part.parse::<usize>().ok().and_then(|index| items.get(index)),
+            _ => value.get(part),
+        });
+        let value = value.unwrap_or(&Value::Null);
+        let met = match &self.test {
+            FilterTest::Eq(wanted) => value == wanted,
+            FilterTest::In(wanted) => wanted.contains(value),
+            FilterTest::Match(pattern) => value.as_str().is_some_and(|text| matches(pattern, text)),
+        };
+        met != self.not
+    }
+}
+
+/// Whether text has the shape of a pattern. Takes no longer than the product of their lengths.
+fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut at, mut seen) = (0, 0);
+    let mut star: Option<(usize, usize)> = None; // behind the last `*`, and how far it reached
+    while seen < text.len() {
+        match pattern.get(at) {
+            Some('*') => {
+                at += 1;
+                star = Some((at, seen));
+            }
+            Some(c) if *c == '?' || *c == text[seen] => {
+                at += 1;
+                seen += 1;
+            }
+            _ => match star.as_mut() {
+                Some((behind, reached)) => {
+                    *reached += 1;
+                    (at, seen) = (*behind, *reached);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[at..].iter().all(|c| *c == '*')
+}
+
+impl SubscriptionMode {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Once => "once",
+            Self::Continuous => "continuous",
+        }
+    }
+}
+
+impl SubscriptionKind {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Task => "task",
+            Self::Declared => "declared",
+        }
+    }
+}
+
+impl SubscriptionStatus {
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Active, Self::Completed, Self::Cancelled, Self::Expired, Self::Disabled];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl fmt::Display for SubscriptionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for SubscriptionStatus {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or_else(|| {
+            let names = Self::ALL.map(Self::as_str).join(", ");
+            Invalid::new("status", format!("must be one of {names}"))
+        })
+    }
+}
+
+impl FromStr for SubscriptionMode {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let modes = [Self::Once, Self::Continuous];
+        let mode = modes.into_iter().find(|mode| mode.as_str() == text);
+        mode.ok_or_else(|| Invalid::new("mode", "must be once or continuous"))
+    }
+}
+
+impl FromStr for SubscriptionKind {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let kinds = [Self::Events, Self::Task, Self::Declared];
+        let kind = kinds.into_iter().find(|kind| kind.as_str() == text);
+        kind.ok_or_else(|| Invalid::new("kind", "must be events, task or declared"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::{EventId, EventType, RunState, event};
+
+    fn subscription(tags: Value, filters: Value) -> Subscription {
+        Subscription {
+            id: SubscriptionId::new(),
+            owner: UserId::new(),
+            kind: SubscriptionKind::Events,
+            mode: SubscriptionMode::Continuous,
+            status: SubscriptionStatus::Active,
+            target: Target::Topic("t".to_owned()),
+            run: None,
+            tags: serde_json::from_value(tags).unwrap(),
+            filters: serde_json::from_value(filters).unwrap(),
+            matched: 0,
+            expires_at: None,
+            created_at: DateTime::UNIX_EPOCH,
+            ended_at: None,
+        }
+    }
+
+    fn happened(kind: EventType) -> Event {
+        Event {
+            id: EventId::new(),
+            owner: UserId::new(),
+            kind,
+            at: DateTime::UNIX_EPOCH,
+            tags: event::tags(kind, ["hook:1".to_owned()]),
+            data: json!({"hook": "1", "path": "reports/sales.ipynb", "attempts": 2, "error": null}),
+        }
+    }
+
+    fn wants(subscription: &Subscription, event: &Event) -> bool {
+        subscription.wants(event, &event.view())
+    }
+
+    #[test]
+    fn tags_are_sets_of_which_one_has_to_be_there_completely() {
+        let event = happened(EventType::Run(RunState::Failed));
+        for (tags, wanted) in [
+            (json!([]), true),
+            (json!([["run"]]), true),
+            (json!([["run", "failed"]]), true),
+            (json!([["run", "succeeded"], ["hook:1", "failed"]]), true),
+            (json!([["run", "succeeded"]]), false),
+            (json!([["run", "failed", "hook:2"]]), false),
+            (json!([[]]), true),
+        ] {
+            assert_eq!(wants(&subscription(tags.clone(), json!([])), &event), wanted, "{tags}");
+        }
+    }
+
+    #[test]
+    fn what_tells_of_callbacks_has_to_be_asked_for() {
+        let event = happened(EventType::DeliveryDead);
+        for (tags, wanted) in [
+            (json!([]), false),
+            (json!([["hook:1"]]), false),
+            (json!([["delivery"]]), true),
+            (json!([["dead"]]), false),
+        ] {
+            assert_eq!(wants(&subscription(tags.clone(), json!([])), &event), wanted, "{tags}");
+        }
+    }
+
+    #[test]
+    fn every_filter_has_to_be_met() {
+        let event = happened(EventType::Run(RunState::Failed));
+        for (filters, wanted) in [
+            (json!([{"field": "data.hook", "eq": "1"}]), true),
+            (json!([{"field": "data.hook", "eq": 1}]), false),
+            (json!([{"field": "data.hook", "eq": "1", "not": true}]), false),
+            (json!([{"field": "data.attempts", "in": [1, 2]}]), true),
+            (json!([{"field": "data.attempts", "in": []}]), false),
+            (json!([{"field": "data.path", "match": "reports/*.ipynb"}]), true),
+            (json!([{"field": "data.path", "match": "reports/?.ipynb"}]), false),
+            (json!([{"field": "data.attempts", "match": "*"}]), false),
+            (json!([{"field": "data.error", "eq": null}]), true),
+            (json!([{"field": "data.nothing.here", "eq": null}]), true),
+            (json!([{"field": "tags.1", "eq": "failed"}]), true),
+            (json!([{"field": "type", "eq": "run.failed"}, {"field": "data.hook", "eq": "2"}]), false),
+        ] {
+            assert_eq!(wants(&subscription(json!([]), filters.clone()), &event), wanted, "{filters}");
+        }
+    }
+
+    #[test]
+    fn patterns_are_matched_in_no_time() {
+        for (pattern, text, fits) in [
+            ("", "", true),
+            ("", "a", false),
+            ("*", "", true),
+            ("a*b*c", "a1b2c", true),
+            ("a*b*c", "a1b2", false),
+            ("?", "é", true),
+            ("**a", "bba", true),
+            ("a", "A", false),
+        ] {
+            assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
+        }
+        assert!(!matches(&"*a".repeat(50), &"a".repeat(49)));
+        assert!(!matches(&format!("{}b", "*a".repeat(200)), &"a".repeat(20_000)));
+    }
+
+    #[test]
+    fn it_ends_by_its_mode_its_status_and_its_time() {
+        let event = happened(EventType::InboxReceived);
+        let open = subscription(json!([]), json!([]));
+        assert!(wants(&Subscription { matched: 7, ..open.clone() }, &event));
+        let once = Subscription { mode: SubscriptionMode::Once, ..open.clone() };
+        assert!(wants(&once, &event));
+        assert!(!wants(&Subscription { matched: 1, ..once }, &event));
+        assert!(!wants(&Subscription { status: SubscriptionStatus::Cancelled, ..open.clone() }, &event));
+        assert!(!wants(&Subscription { expires_at: Some(event.at), ..open }, &event));
+    }
+}
