@@ -8,7 +8,7 @@ use super::{Error, Result, Service, Wish, on_disk};
 use crate::model::{
     Caller, Histo, Hook, HookParams, HookParamsPatch, HookPath, HookToken, Invalid, Owner, RelativePath, UserId,
 };
-use crate::notebook::{Notebook, contract};
+use crate::notebook::Notebook;
 use crate::store::{NewDeploy, StoreError, VersionFiles};
 
 /// A notebook to deploy.
@@ -49,8 +49,9 @@ impl Service {
         let owner = self.owner(caller, "owner", deploy.owner.as_ref()).await?;
         let notebook = Notebook::parse(&deploy.notebook)?;
         check_places(&deploy.dependencies)?;
-        let before = self.db.hook_at(owner.0, &deploy.path).await?.map(|hook| hook.params);
-        let params = std::mem::take(&mut deploy.params).anew(before.as_ref())?;
+        let before = self.db.hook_at(owner.0, &deploy.path).await?;
+        let params_before = before.as_ref().map(|hook| &hook.params);
+        let params = std::mem::take(&mut deploy.params).anew(params_before)?;
         self.check_python(params.python.as_deref()).await?;
         let wish = Wish {
             notebook: &notebook,
@@ -59,11 +60,10 @@ impl Service {
             dependencies: &deploy.dependencies,
         };
         let mut plan = self.kernels.plan(wish).await?;
-        plan.warnings.extend(unsigned(before.as_ref(), &params));
-        let contract_before = self.contract_before(owner.0, &deploy.path).await?;
-        let breaking = match (&contract_before, &plan.contract) {
-            (Some(old), Some(new)) => contract::breaking(old, new),
-            _ => Vec::new(),
+        plan.warnings.extend(unsigned(params_before, &params));
+        let breaking = match &before {
+            Some(hook) => self.breaking(hook, plan.contract.as_ref(), params.strict).await?,
+            None => Vec::new(),
         };
         plan.warnings.extend(breaking.iter().cloned());
         let service = self.clone();
