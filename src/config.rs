@@ -7,9 +7,18 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use config::{Config, Environment, File, FileFormat};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use crate::model::{ApiToken, Bounds, Keep, Retention};
+mod keep;
+mod kernel;
+mod list;
+mod outbound;
+
+pub use keep::{InboxSettings, KeepSettings};
+pub use kernel::{ExecutorChoice, KernelSettings};
+pub use outbound::OutboundSettings;
+
+use crate::model::ApiToken;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -39,110 +48,9 @@ pub struct Settings {
     pub kernel: KernelSettings,
     pub keep: KeepSettings,
     pub inbox: InboxSettings,
+    pub outbound: OutboundSettings,
     pub smtp: SmtpSettings,
     pub log: LogSettings,
-}
-
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct KernelSettings {
-    /// The server's own Python; if it has no ipykernel, a venv is made with it.
-    pub python: PathBuf,
-    /// Interpreters (or folders of them, with `*` for any name) that hooks may run in; in the environment comma-separated.
-    /// Empty allows any.
-    #[serde(deserialize_with = "comma_separated")]
-    pub allow_python: Vec<String>,
-    /// Kernels at once.
-    pub limit: usize,
-    /// Calls that may wait for a kernel.
-    pub queue: usize,
-    /// How long a kernel may take to start, in seconds.
-    pub start_timeout: u64,
-    /// Memory of one kernel, in MiB; 0 sets no limit.
-    pub memory: u64,
-    /// CPU time of one run, in seconds, of all its processes together; 0 sets no limit.
-    pub cpu: u64,
-    /// Processes of one run, the kernel included; 0 sets no limit.
-    pub processes: usize,
-    /// Open files of each process of a run; 0 sets no limit but the server's own.
-    pub files: u64,
-    /// All outputs of one run, in MiB.
-    pub output: usize,
-    /// How kernels are started.
-    pub executor: ExecutorChoice,
-    /// Python kernels that wait, ready, per environment; 0 forks each when it is needed.
-    pub pool: usize,
-    /// Memory of all processes together that have imported what notebooks import, in MiB.
-    pub templates: u64,
-}
-
-/// How much is kept of each hook that does not say so itself; what is left out has its default, and 0 sets no bound.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct KeepSettings {
-    pub outputs: Keep,
-    /// Records of runs; they take their outputs along.
-    pub runs: Keep,
-    /// The live version counts, and stays.
-    pub versions: Keep,
-    /// A failed run counts as this many times younger than it is.
-    pub failed: u32,
-    /// All outputs of all hooks together, in MiB; 0 sets no bound.
-    pub total: u64,
-}
-
-impl KeepSettings {
-    #[must_use]
-    pub fn retention(&self) -> Retention {
-        let bounds = |count, days| Bounds { count: Some(count), days: Some(days), bytes: None };
-        Retention {
-            versions: self.versions.or(Bounds::default()),
-            runs: self.runs.or(bounds(10_000, 365)),
-            outputs: self.outputs.or(bounds(1_000, 90)),
-            failed: self.failed,
-        }
-    }
-
-    #[must_use]
-    pub fn total_bytes(&self) -> Option<u64> {
-        (self.total > 0).then_some(self.total.saturating_mul(1 << 20))
-    }
-}
-
-impl Default for KeepSettings {
-    fn default() -> Self {
-        let server = Keep::default();
-        Self { outputs: server, runs: server, versions: server, failed: 2, total: 10 << 10 }
-    }
-}
-
-/// Bounds for inboxes.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct InboxSettings {
-    /// Inboxes of each user.
-    pub limit: u32,
-    /// Largest body that is taken, in bytes.
-    pub body_limit: usize,
-    /// An inbox that its owner has not read for so many days goes; 0: never.
-    pub days: u32,
-}
-
-impl Default for InboxSettings {
-    fn default() -> Self {
-        Self { limit: 1_000, body_limit: 1 << 20, days: 90 }
-    }
-}
-
-/// How kernels are started.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ExecutorChoice {
-    /// Python kernels are forked from a process that has started already, where that is possible; all others are spawned.
-    #[default]
-    Auto,
-    /// Every kernel is a new process.
-    Spawn,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -214,29 +122,9 @@ impl Default for Settings {
             kernel: KernelSettings::default(),
             keep: KeepSettings::default(),
             inbox: InboxSettings::default(),
+            outbound: OutboundSettings::default(),
             smtp: SmtpSettings::default(),
             log: LogSettings::default(),
-        }
-    }
-}
-
-impl Default for KernelSettings {
-    fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Self {
-            python: PathBuf::from("python3"),
-            allow_python: Vec::new(),
-            limit: (2 * cores).max(4),
-            queue: 100,
-            start_timeout: 60,
-            memory: 4096,
-            cpu: 0,
-            processes: 256,
-            files: 4096,
-            output: 100,
-            executor: ExecutorChoice::default(),
-            pool: 2 * cores,
-            templates: 2048,
         }
     }
 }
@@ -310,7 +198,10 @@ impl Settings {
         if self.kernel.start_timeout == 0 {
             return refuse("kernel.start_timeout", "must be at least 1 (second)");
         }
-        Ok(())
+        match self.outbound.problem() {
+            Some((name, message)) => refuse(name, &message),
+            None => Ok(()),
+        }
     }
 
     /// Whether others than this machine can reach the server in plain text.
@@ -320,26 +211,10 @@ impl Settings {
     }
 }
 
-/// A list of texts, or one text with commas between them.
-fn comma_separated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Given {
-        Text(String),
-        List(Vec<String>),
-    }
-    Ok(match Given::deserialize(deserializer)? {
-        Given::Text(text) => {
-            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
-        }
-        Given::List(list) => list,
-    })
-}
-
 fn is_setting(variable: &str) -> bool {
     const TOP: [&str; 8] =
         ["listen", "data", "public_url", "admin_token", "behind_proxy", "body_limit", "body_timeout", "grace"];
-    const GROUPS: [&str; 5] = ["kernel__", "keep__", "inbox__", "smtp__", "log__"];
+    const GROUPS: [&str; 6] = ["kernel__", "keep__", "inbox__", "outbound__", "smtp__", "log__"];
     let Some(name) = variable.strip_prefix("NBHOOK_").map(str::to_ascii_lowercase) else { return false };
     TOP.contains(&name.as_str()) || GROUPS.iter().any(|group| name.starts_with(group))
 }
@@ -347,6 +222,7 @@ fn is_setting(variable: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Bounds;
 
     fn read(toml: &str, variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
         let folder = tempfile::tempdir().unwrap();
@@ -389,6 +265,52 @@ mod tests {
         assert!(read("[keep]\noutput = 5\n", &[]).is_err() && read("[keep.runs]\nyears = 5\n", &[]).is_err());
         let never = Settings { keep: KeepSettings { failed: 0, ..KeepSettings::default() }, ..Settings::default() };
         assert!(never.validate().unwrap_err().to_string().contains("keep.failed"));
+    }
+
+    #[test]
+    fn lists_are_lists_in_the_file_and_text_with_commas_in_the_environment() {
+        let toml = "[outbound]\nallow = [\"10.0.0.0/8\", \"::1\"]\nretry_schedule = [1, 2]\n";
+        let settings = read(toml, &[]).unwrap().outbound;
+        let shown = |settings: &OutboundSettings| settings.allow.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            (shown(&settings), settings.retry_schedule),
+            (vec!["10.0.0.0/8".to_owned(), "::1".to_owned()], vec![1, 2])
+        );
+        let variables = [
+            ("NBHOOK_OUTBOUND__ALLOW", "127.0.0.1, fd00::/8"),
+            ("NBHOOK_OUTBOUND__RETRY_SCHEDULE", "7"),
+            ("NBHOOK_OUTBOUND__RATE_LIMIT", "30"),
+            ("NBHOOK_OUTBOUND__ALLOW_HTTP", "true"),
+        ];
+        let settings = read(toml, &variables).unwrap().outbound;
+        assert_eq!(
+            (shown(&settings), &settings.retry_schedule[..]),
+            (vec!["127.0.0.1".to_owned(), "fd00::/8".to_owned()], &[7][..])
+        );
+        assert_eq!((settings.rate_limit, settings.allow_http, settings.timeout), (Some(30), true, 15));
+        assert_eq!(read("", &[("NBHOOK_OUTBOUND__RETRY_SCHEDULE", "")]).unwrap().outbound.retry_schedule, [0; 0]);
+    }
+
+    #[test]
+    fn what_cannot_work_is_named_with_what_would() {
+        for (setting, value, advice) in [
+            ("allow", "\"10.1.2.3/8\"", "write 10.0.0.0/8"),
+            ("allow", "[\"localhost\"]", "must be an address"),
+            ("retry_schedule", "[5, 0]", "1 to 2592000"),
+            ("retry_schedule", "[5, -1]", "list"),
+            ("retry_schedule", "\"5,soon\"", "`soon`"),
+            ("timeout", "0", "1 to 60"),
+            ("timeout", "61", "1 to 60"),
+            ("concurrency", "0", "1 to 1000"),
+            ("rate_limit", "0", "at least 1"),
+            ("keep_days", "4000000000", "at most 36500"),
+            ("longest_retry_after", "9000000000", "at most 2592000"),
+        ] {
+            let settings = read(&format!("[outbound]\n{setting} = {value}\n"), &[]);
+            let error = settings.and_then(|settings| settings.validate()).unwrap_err().to_string();
+            assert!(error.contains(&format!("outbound.{setting}")) && error.contains(advice), "{error}");
+        }
+        assert!(Settings::default().validate().is_ok());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The contract: what a deploy reads in the `parameters` cell, and what calls may pass.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::app::{FormPart, TestApp, eventually, fixture, form, notebook, ok, problem, url};
@@ -52,6 +53,25 @@ async fn a_deploy_tells_the_contract_and_what_it_breaks() {
         "the parameter `n` is gone: what callers pass for it has no effect",
     ]);
     assert_eq!((&again["breaking"], &again["warnings"]), (&breaking, &breaking));
+    // A strict hook refuses what one that is not ignores; going back breaks callers too.
+    let strict = app.deploy("b.ipynb", &echoing("n = 1\nmonth = 2", ""), json!({})).await;
+    let (at, two) =
+        (format!("/v1/hooks/{}/versions", strict["id"].as_str().unwrap()), strict["histo"].as_str().unwrap());
+    let strict = app.deploy("b.ipynb", &echoing("n: int", ""), json!({"strict": true})).await;
+    let breaking = json!([
+        "the parameter `n` is required now: calls without it are refused",
+        "the parameter `month` is gone: calls with it are refused",
+        "`strict` is on now: calls with names that are no parameters of the notebook are refused",
+    ]);
+    assert_eq!((&strict["breaking"], &strict["warnings"]), (&breaking, &breaking));
+    assert_eq!(
+        refused(app.call(&strict, &[("n", "1"), ("month", "2")]).await).await,
+        ["query month: is not a parameter of this notebook"]
+    );
+    let promote =
+        async |histo: &str| ok(app.api(Method::POST, &format!("{at}/{histo}/promote")).send().await.unwrap()).await;
+    assert_eq!(promote(two).await["breaking"], json!([]));
+    assert_eq!(promote(strict["histo"].as_str().unwrap()).await["breaking"], json!(breaking.as_array().unwrap()[..2]));
     // Each version keeps its own.
     let (second, shown) = (again["histo"].as_str().unwrap(), app.get(&format!("/v1/hooks/{id}")).await);
     assert_eq!(shown["contract"], again["contract"]);

@@ -25,7 +25,7 @@ const OWNED: [&str; 11] = [
     "clap",
 ];
 
-const RULES: [Rule; 18] = [
+const RULES: [Rule; 19] = [
     Rule { module: "model", knows: &[], crates: &[] },
     Rule { module: "clock", knows: &[], crates: &[] },
     Rule { module: "random", knows: &[], crates: &[] },
@@ -37,6 +37,7 @@ const RULES: [Rule; 18] = [
     Rule { module: "kernel", knows: &["model", "clock"], crates: &["zeromq"] },
     Rule { module: "store", knows: &["model"], crates: &["sqlx"] },
     Rule { module: "mail", knows: &["model"], crates: &["lettre", "reqwest"] },
+    Rule { module: "webhook", knows: &["model"], crates: &["reqwest"] },
     Rule { module: "templates", knows: &["model"], crates: &["minijinja"] },
     Rule {
         module: "service",
@@ -53,6 +54,7 @@ const RULES: [Rule; 18] = [
             "store",
             "mail",
             "templates",
+            "webhook",
         ],
         crates: &[],
     },
@@ -75,6 +77,7 @@ const RULES: [Rule; 18] = [
             "service",
             "store",
             "templates",
+            "webhook",
             "worker",
         ],
         crates: &[],

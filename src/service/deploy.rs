@@ -9,7 +9,7 @@ use crate::model::{
     Caller, DeclaredCallbacks, Histo, Hook, HookParams, HookParamsPatch, HookPath, HookToken, Invalid, Owner,
     RelativePath, SigningSecret, UserId,
 };
-use crate::notebook::{Notebook, contract};
+use crate::notebook::Notebook;
 use crate::store::{NewDeploy, StoreError, VersionFiles};
 
 /// A notebook to deploy.
@@ -53,8 +53,9 @@ impl Service {
         let notebook = Notebook::parse(&deploy.notebook)?;
         check_places(&deploy.dependencies)?;
         deploy.callbacks.as_ref().map(declared::check).transpose()?;
-        let before = self.db.hook_at(owner.0, &deploy.path).await?.map(|hook| hook.params);
-        let params = std::mem::take(&mut deploy.params).anew(before.as_ref())?;
+        let before = self.db.hook_at(owner.0, &deploy.path).await?;
+        let params_before = before.as_ref().map(|hook| &hook.params);
+        let params = std::mem::take(&mut deploy.params).anew(params_before)?;
         self.check_python(params.python.as_deref()).await?;
         let wish = Wish {
             notebook: &notebook,
@@ -63,16 +64,14 @@ impl Service {
             dependencies: &deploy.dependencies,
         };
         let mut plan = self.kernels.plan(wish).await?;
-        plan.warnings.extend(unsigned(before.as_ref(), &params));
-        let (contract_before, callbacks_before) = self.version_before(owner.0, &deploy.path).await?;
-        let mut breaking = match (&contract_before, &plan.contract) {
-            (Some(old), Some(new)) => contract::breaking(old, new),
-            _ => Vec::new(),
+        plan.warnings.extend(unsigned(params_before, &params));
+        let terms = (plan.contract.as_ref(), deploy.callbacks.as_ref());
+        let breaking = match &before {
+            Some(hook) => self.breaking(hook, terms, params.strict).await?,
+            None => Vec::new(),
         };
-        breaking.extend(declared::breaking(callbacks_before.as_ref(), deploy.callbacks.as_ref()));
         let doubts = |callbacks| declared::doubts(callbacks, plan.contract.as_ref());
-        let doubts = deploy.callbacks.as_ref().map(doubts).unwrap_or_default();
-        plan.warnings.extend(doubts);
+        plan.warnings.extend(deploy.callbacks.as_ref().map(doubts).unwrap_or_default());
         plan.warnings.extend(breaking.iter().cloned());
         let service = self.clone();
         // A task of its own: a caller that hangs up in the middle leaves nothing half-done.
