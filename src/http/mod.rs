@@ -8,6 +8,7 @@ mod call;
 mod captured;
 mod compression;
 mod cors;
+mod declared;
 mod documents;
 mod error;
 mod events;
@@ -87,6 +88,8 @@ fn routes(config: &mut web::ServiceConfig) {
                 .route(web::patch().to(hooks::change))
                 .route(web::delete().to(hooks::delete)),
         )
+        .service(on("/v1/hooks/{id}/callbacks").route(web::get().to(declared::show)))
+        .service(on("/v1/hooks/{id}/callbacks/rotate-secret").route(web::post().to(declared::rotate_secret)))
         .service(
             on("/v1/hooks/{id}/versions")
                 .route(web::get().to(versions::list))

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use super::kernels::Plan;
-use super::{Error, Result, Service, Wish, on_disk};
+use super::{Error, Result, Service, Wish, declared, on_disk};
 use crate::model::{
-    Caller, Histo, Hook, HookParams, HookParamsPatch, HookPath, HookToken, Invalid, Owner, RelativePath, UserId,
+    Caller, DeclaredCallbacks, Histo, Hook, HookParams, HookParamsPatch, HookPath, HookToken, Invalid, Owner,
+    RelativePath, SigningSecret, UserId,
 };
 use crate::notebook::Notebook;
 use crate::store::{NewDeploy, StoreError, VersionFiles};
@@ -19,6 +20,8 @@ pub struct Deploy {
     pub owner: Option<Owner>,
     /// All of them; what is not there has its default.
     pub params: HookParamsPatch,
+    /// What it sends to URLs that its callers name.
+    pub callbacks: Option<DeclaredCallbacks>,
     /// The interpreter of the kernel that deploys.
     pub python: Option<PathBuf>,
     /// The notebook file's bytes.
@@ -49,6 +52,7 @@ impl Service {
         let owner = self.owner(caller, "owner", deploy.owner.as_ref()).await?;
         let notebook = Notebook::parse(&deploy.notebook)?;
         check_places(&deploy.dependencies)?;
+        deploy.callbacks.as_ref().map(declared::check).transpose()?;
         let before = self.db.hook_at(owner.0, &deploy.path).await?;
         let params_before = before.as_ref().map(|hook| &hook.params);
         let params = std::mem::take(&mut deploy.params).anew(params_before)?;
@@ -61,10 +65,18 @@ impl Service {
         };
         let mut plan = self.kernels.plan(wish).await?;
         plan.warnings.extend(unsigned(params_before, &params));
-        let breaking = match &before {
-            Some(hook) => self.breaking(hook, plan.contract.as_ref(), params.strict).await?,
-            None => Vec::new(),
+        let (mut breaking, callbacks_before) = match &before {
+            Some(hook) => {
+                let breaking = self.breaking(hook, plan.contract.as_ref(), params.strict).await?;
+                let live = self.db.version(hook.id, &hook.histo).await?;
+                (breaking, live.and_then(|version| version.callbacks))
+            }
+            None => (Vec::new(), None),
         };
+        breaking.extend(declared::breaking(callbacks_before.as_ref(), deploy.callbacks.as_ref()));
+        let doubts = |callbacks| declared::doubts(callbacks, plan.contract.as_ref());
+        let doubts = deploy.callbacks.as_ref().map(doubts).unwrap_or_default();
+        plan.warnings.extend(doubts);
         plan.warnings.extend(breaking.iter().cloned());
         let service = self.clone();
         // A task of its own: a caller that hangs up in the middle leaves nothing half-done.
@@ -85,7 +97,7 @@ impl Service {
         plan: &Plan,
     ) -> Result<(Hook, bool)> {
         let token = HookToken::from_random(self.random.bits160()?);
-        let Deploy { notebook, dependencies, path, .. } = deploy;
+        let Deploy { notebook, dependencies, path, callbacks, .. } = deploy;
         let size = notebook.len() as u64;
         let staged = on_disk(&self.files, move |files| {
             files.stage(&VersionFiles { notebook: &notebook, dependencies: &dependencies })
@@ -102,6 +114,8 @@ impl Service {
             python: plan.python.as_deref(),
             imports: plan.imports.as_ref(),
             contract: plan.contract.as_ref(),
+            callbacks: callbacks.as_ref(),
+            callback_secret: &SigningSecret::from_random(self.random.bits256()?),
             now: self.clock.now(),
         };
         let placed: Arc<OnceLock<Histo>> = Arc::default();

@@ -9,6 +9,7 @@ mod call;
 mod captures;
 mod conclude;
 mod contracts;
+pub mod declared;
 mod deploy;
 mod documents;
 mod ending;
