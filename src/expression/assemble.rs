@@ -3,7 +3,7 @@
 use super::{Expression, Part, Source, Unresolved};
 
 /// Longest URL, in bytes.
-const LONGEST: usize = 8_000;
+const LONGEST: usize = 2_048;
 
 /// A value as one segment of a path, or as part of a query: only what is never encoded stays (RFC 3986, section 2.3).
 pub(super) fn encoded(text: &str) -> String {
