@@ -227,6 +227,12 @@ async fn what_does_not_fit_is_refused_as_a_whole_before_a_kernel_is_spent() {
     let (media_type, parts) = form(upload);
     let response = app.http.post(url(&hook)).header("content-type", media_type).body(parts).send().await.unwrap();
     assert_eq!(refused(response).await.len(), 3, "the upload is unknown, too");
+    let sets = app.deploy("sets.ipynb", &echoing("tags: set = {1}", "tags"), json!({})).await;
+    let unhashable = app.http.post(url(&sets)).json(&json!({"tags": [1, [2]]})).send().await.unwrap();
+    let expected = "body tags[1]: must be something that a set can hold, as no list and no object is";
+    assert_eq!(refused(unhashable).await, [expected]);
+    let misread = app.http.post(url(&sets)).json(&json!({"x": {"$serde_json::private::Number": "5"}}));
+    assert_eq!(problem(misread.send().await.unwrap(), 422).await["field"], "body");
     no_run_yet(&app).await;
     // Without `strict` unknown names pass, as they always did.
     app.deploy_fixture("typed_parameters", json!({})).await;

@@ -95,7 +95,7 @@ fn from_parts(parts: Vec<Part>) -> Result<Deploy, Invalid> {
     let (mut meta, mut notebook, mut dependencies) = (None, None, Vec::new());
     for part in parts {
         match part.name.as_str() {
-            "meta" if meta.is_none() => meta = Some(body::parse_json::<Meta>("meta", &part.content)?),
+            "meta" if meta.is_none() => meta = Some(super::json::parse::<Meta>("meta", &part.content)?),
             "notebook" if notebook.is_none() => notebook = Some(part.content),
             name @ ("meta" | "notebook") => return Err(Invalid::new(name, "is there twice")),
             "dependency" => {

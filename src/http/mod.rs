@@ -15,6 +15,7 @@ mod events;
 mod hooks;
 mod inbox;
 mod inboxes;
+mod json;
 mod list;
 mod operations;
 mod outputs;
