@@ -32,6 +32,7 @@ mod owners;
 mod parameters;
 mod passing;
 mod python_client;
+mod receiver;
 mod refusals;
 mod responses;
 mod results;
