@@ -9,6 +9,7 @@ mod call;
 mod captures;
 mod conclude;
 mod contracts;
+pub mod declared;
 mod deliver;
 mod deploy;
 mod documents;

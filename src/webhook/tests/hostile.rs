@@ -54,7 +54,7 @@ async fn the_timeout_bounds_each_part_of_an_answer() {
         let (receiver, closed) = endless(first, again, drip).await;
         let attempt = send_within(&receiver.url("/"), SHORT).await;
         assert_eq!(attempt.outcome, Outcome::TimedOut, "{first}");
-        assert!((SHORT..4 * SHORT).contains(&attempt.duration), "{first}: {:?}", attempt.duration);
+        assert!((SHORT..10 * SHORT).contains(&attempt.duration), "{first}: {:?}", attempt.duration);
         assert!(attempt.response.starts_with(kept), "{first}: {}", attempt.response);
         gone(closed).await;
     }
