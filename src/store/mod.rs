@@ -10,8 +10,8 @@ mod tests;
 
 pub use database::{
     AttemptEnd, ClaimLimits, Claimed, Database, Deployed, DueDelivery, FinishedRun, InboxReply, KeyClaim, KeyUse,
-    ListedOutput, NewCapture, NewDeclared, NewDeploy, NewNotice, NewRun, Notice, NoticeEvent, OnRecord, Received,
-    Recipient, RemovedRun, RunFilter, Unfinished,
+    ListedOutput, NewCapture, NewDeclared, NewDeploy, NewNotice, NewRun, Notice, NoticeEvent, NoticeSubject, OnRecord,
+    Received, Recipient, RemovedRun, RunFilter, Unfinished,
 };
 pub use files::{DataLock, FileStamp, Files, Found, Scratch, VersionFiles, write_atomic};
 

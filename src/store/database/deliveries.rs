@@ -5,6 +5,7 @@
 
 mod ending;
 mod loading;
+mod trouble;
 
 use chrono::{DateTime, Duration, Utc};
 use sqlx::AssertSqlSafe;

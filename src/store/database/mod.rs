@@ -41,7 +41,7 @@ pub use events::NewDeclared;
 use events::Subscribers;
 pub use hooks::{Deployed, NewDeploy};
 pub use inboxes::{InboxReply, NewCapture, Received};
-pub use notices::{NewNotice, Notice, NoticeEvent};
+pub use notices::{NewNotice, Notice, NoticeEvent, NoticeSubject};
 pub use outputs::ListedOutput;
 pub use retention::{OnRecord, RemovedRun};
 pub use runs::{FinishedRun, NewRun, RunFilter, Unfinished};
