@@ -89,11 +89,10 @@ fn blame(parts: &[Part], reason: &str, is_at_fault: impl Fn(&str) -> bool) -> Un
             Part::Literal(_) | Part::Open(_) => None,
         })
     };
-    let (expression, field) = match values().find(|(text, _)| is_at_fault(text)).or_else(|| values().next()) {
-        Some((_, of)) => (of.written.clone(), of.source.field()),
-        None => (String::new(), String::new()),
-    };
-    Unresolved { expression, field, reason: reason.to_owned() }
+    match values().find(|(text, _)| is_at_fault(text)).or_else(|| values().next()) {
+        Some((_, of)) => of.unresolved(reason),
+        None => Expression { written: String::new(), source: Source::Url }.unresolved(reason), // its author made it so
+    }
 }
 
 /// The base of the URL, and what its author put behind it.

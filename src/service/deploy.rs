@@ -52,7 +52,10 @@ impl Service {
         let owner = self.owner(caller, "owner", deploy.owner.as_ref()).await?;
         let notebook = Notebook::parse(&deploy.notebook)?;
         check_places(&deploy.dependencies)?;
-        deploy.callbacks.as_ref().map(declared::check).transpose()?;
+        if let Some(callbacks) = &deploy.callbacks {
+            declared::check(callbacks)?;
+            self.check_fixed(callbacks).await?;
+        }
         let before = self.db.hook_at(owner.0, &deploy.path).await?;
         let params_before = before.as_ref().map(|hook| &hook.params);
         let params = std::mem::take(&mut deploy.params).anew(params_before)?;
