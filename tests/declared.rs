@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::app::{TestApp, allow_local, eventually, fixture, notebook, ok, problem, run_of, url};
+use crate::openapi::{good, tool};
 use crate::receiver::{Answer, Received, Receiver};
 
 const KEY: &str = "{$callback_url}/invoices/{$request.body.id}";
@@ -17,7 +18,7 @@ async fn app() -> TestApp {
 }
 
 /// What the invoice notebook is deployed with.
-fn invoice_callbacks() -> Value {
+pub(crate) fn invoice_callbacks() -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/notebooks/invoice.callbacks.json");
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
@@ -95,7 +96,7 @@ async fn what_cannot_be_sent_is_refused_before_the_run() {
     let app = app().await;
     let callbacks = json!({"paid": {KEY: {}, "{$callback_url}?who={$request.header.x-who}&n={$n}": {}}});
     let hook = deploy(&app, &notebook(&["print(1)"]), json!({}), callbacks).await;
-    let mut strict = TestApp::start().await; // lets nothing be sent to this machine
+    let strict = TestApp::start().await; // lets nothing be sent to this machine
     let strict_hook = deploy(&strict, &notebook(&["print(1)"]), json!({}), json!({"paid": {KEY: {}}})).await;
     let call = async |app: &TestApp, hook: &Value, base: &str, body: Value| {
         let request = app.http.post(url(hook)).query(&[("callback_url", base)]).header("x-who", "me");
@@ -131,8 +132,6 @@ async fn what_cannot_be_sent_is_refused_before_the_run() {
     }
     assert_eq!(app.get("/v1/runs").await["items"], json!([]), "no kernel was spent");
     assert_eq!(strict.get("/v1/runs").await["items"], json!([]));
-    strict = app; // both are used to the end
-    drop(strict);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -233,15 +232,11 @@ async fn what_the_notebook_does_not_send_itself_goes_out_with_its_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notebook_sends_at_once_and_an_attempt_does_not_send_again() {
-    let (mut app, receiver) = (app().await, Receiver::start().await);
-    app = {
-        drop(app);
-        TestApp::start_with(|settings| {
-            allow_local(settings);
-            settings.retry_delay = 0;
-        })
-        .await
-    };
+    let app = TestApp::start_with(|settings| {
+        allow_local(settings);
+        settings.retry_delay = 0;
+    });
+    let (app, receiver) = (app.await, Receiver::start().await);
     let callbacks = json!({"step": {"{$to}/step": {}, "{$to}/copy": {}}, "other": {"{$to}/other": {}}});
     let code = "\
         import os, time\nfrom nbhook import webhook\n\
@@ -301,4 +296,29 @@ async fn an_answer_of_another_shape_is_noted() {
     let mut valid = valid().await;
     valid.sort_by_key(Value::to_string);
     assert_eq!(valid, [json!(false), json!(false), json!(true)]);
+}
+
+/// A browser for the test, if there is one: the setting `NBHOOK_TEST_BROWSER`, or Chromium where Debian has it.
+fn browser() -> Option<std::path::PathBuf> {
+    let named = std::env::var_os("NBHOOK_TEST_BROWSER").map(std::path::PathBuf::from);
+    named.or_else(|| Some("/usr/bin/chromium".into()).filter(|path: &std::path::PathBuf| path.exists()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_shows_what_receivers_have_to_implement() {
+    let Some(browser) = browser() else {
+        eprintln!("skipped: no browser; NBHOOK_TEST_BROWSER names one");
+        return;
+    };
+    let (app, folder) = (app().await, tempfile::TempDir::new().unwrap());
+    let hook = deploy(&app, &fixture("invoice"), json!({}), invoice_callbacks()).await;
+    let page = format!("{}/docs#/calls/post_invoice", url(&hook));
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/reads_the_callbacks.py");
+    let browser = browser.to_str().unwrap();
+    let said = good(&tool(folder.path(), &[script, browser, &page, "profile", "page.png"], &[]).await);
+    for text in
+        ["invoice_event", KEY, "webhook-signature", "\"description\": \"string\"", "\"paid\": true", "\"ok\": true"]
+    {
+        assert!(said.contains(text), "no {text} in: {said}");
+    }
 }
