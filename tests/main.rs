@@ -12,6 +12,7 @@ mod control;
 mod cors;
 mod crash;
 mod deliveries;
+mod declared;
 mod demo;
 mod deploying;
 mod durable;
