@@ -59,7 +59,7 @@ const RULES: [Rule; 18] = [
     Rule { module: "worker", knows: &["service", "clock"], crates: &[] },
     Rule {
         module: "http",
-        knows: &["service", "model"],
+        knows: &["service", "model", "clock"],
         crates: &["actix_web", "actix_files", "actix_multipart", "utoipa_swagger_ui"],
     },
     Rule {

@@ -131,6 +131,7 @@ async fn notify(tx: &mut Write, to: &Subscription, event: &Event, body: Option<S
         Target::Topic(topic) => return publish(tx, topic, event).await,
         Target::Callback(callback) => Some(*callback),
         Target::Url { .. } => None,
+        Target::Gone => return Ok(()), // it has ended, so it wants nothing
     };
     let delivery = NewDelivery {
         owner: to.owner,

@@ -4,12 +4,14 @@
 //! for each other instead of failing half-way.
 
 mod answered;
+mod callbacks;
 mod calls;
 mod events;
 mod hooks;
 mod inboxes;
 mod notices;
 mod outputs;
+mod profiles;
 mod retention;
 mod runs;
 mod signatures;
@@ -32,6 +34,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use super::{Result, StoreError};
 
+pub use callbacks::CallbackFilter;
 pub use calls::{KeyClaim, KeyUse};
 pub use events::NewDeclared;
 use events::Subscribers;
