@@ -160,6 +160,9 @@ pub(super) struct Hook {
     pub(super) kept: Option<Kept>,
     #[serde(default)]
     pub(super) warnings: Vec<String>,
+    /// What callers lost when another version was made the live one.
+    #[serde(default)]
+    pub(super) breaking: Vec<String>,
     #[serde(default)]
     pub(super) contract: Option<Contract>,
     pub(super) created_at: String,

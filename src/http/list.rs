@@ -3,10 +3,12 @@
 use std::str::FromStr;
 
 use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
+use super::reply;
 use crate::model::{Invalid, Page};
 
 const DEFAULT_LIMIT: u32 = 25;
@@ -43,6 +45,13 @@ impl ListQuery {
         let told = name.strip_prefix("filters[").and_then(|name| name.strip_suffix(']')).unwrap_or(name);
         self.filters.insert(told.to_owned(), value.to_string().into());
         Ok(Some(value))
+    }
+
+    /// A time that the list is filtered by.
+    pub(super) fn time(&mut self, name: &'static str) -> Result<Option<DateTime<Utc>>, ApiError> {
+        let time = self.take(name, "must be a time as RFC 3339 has it, e.g. 2026-01-31T08:00:00Z")?;
+        self.filters.extend(time.map(|time| (name.to_owned(), reply::time(time).into())));
+        Ok(time)
     }
 
     fn text(&self, name: &str) -> Option<String> {

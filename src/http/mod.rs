@@ -9,6 +9,7 @@ mod callbacks;
 mod captured;
 mod compression;
 mod cors;
+mod declared;
 mod documents;
 mod error;
 mod events;
@@ -16,6 +17,7 @@ mod fields;
 mod hooks;
 mod inbox;
 mod inboxes;
+mod json;
 mod list;
 mod operations;
 mod outputs;
@@ -90,6 +92,8 @@ fn routes(config: &mut web::ServiceConfig) {
                 .route(web::patch().to(hooks::change))
                 .route(web::delete().to(hooks::delete)),
         )
+        .service(on("/v1/hooks/{id}/callbacks").route(web::get().to(declared::show)))
+        .service(on("/v1/hooks/{id}/callbacks/rotate-secret").route(web::post().to(declared::rotate_secret)))
         .service(
             on("/v1/hooks/{id}/versions")
                 .route(web::get().to(versions::list))

@@ -9,6 +9,7 @@ mod callback;
 mod callback_change;
 mod contract;
 mod cors;
+mod declared;
 mod delivery;
 pub mod event;
 mod hook;
@@ -35,6 +36,7 @@ pub use callback::{Callback, CallbackConfig, CallbackHeader, CallbackScheme, Pro
 pub use callback_change::{CallbackChange, CallbackSetup, Change, ConfigChange, HeaderChange};
 pub use contract::{Contract, Parameter, describe};
 pub use cors::{Cors, Origin};
+pub use declared::{DeclaredCallback, DeclaredCallbacks};
 pub use delivery::{Delivery, DeliveryAttempt, DeliveryStatus};
 pub use event::{Event, EventType};
 pub use hook::{Hook, Imports, Version};

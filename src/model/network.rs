@@ -1,6 +1,6 @@
 //! A range of IP addresses, as an allow-list names it.
 
-use core::net::IpAddr; // the half of `std::net` that does no I/O
+use core::net::IpAddr; // `core` has the addresses, and no sockets
 use std::fmt;
 use std::str::FromStr;
 

@@ -10,6 +10,7 @@ mod callbacks;
 mod captures;
 mod conclude;
 mod contracts;
+pub mod declared;
 mod deploy;
 mod documents;
 mod ending;

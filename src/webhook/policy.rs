@@ -55,7 +55,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !SPECIAL_V4.iter().any(|(first, prefix)| is_in(*first, *prefix))
 }
 
-/// Whether the address is global unicast (2000::/3) and none that is set aside in there.
+/// Whether the address is global unicast (`2000::/3`) and none that is set aside in there.
 /// <https://www.iana.org/assignments/iana-ipv6-special-registry/>
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
@@ -70,10 +70,8 @@ fn inner(address: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
     let [s0, s1, s2, s3, s4, s5, s6, s7] = address.segments();
     let v4 = |high: u16, low: u16| Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
     match [s0, s1, s2, s3, s4, s5] {
-        // Mapped, compatible (`::` and `::1` among them, whose inner address 0.0.0.0/8 has) and translated (SIIT).
-        [0, 0, 0, 0, 0, 0 | 0xffff] | [0, 0, 0, 0, 0xffff, 0] => [v4(s6, s7), None],
-        // NAT64.
-        [0x64, 0xff9b, 0, 0, 0, 0] => [v4(s6, s7), None],
+        // Mapped, compatible (`::` and `::1` among them, whose inner address 0.0.0.0/8 has), translated (SIIT), NAT64.
+        [0, 0, 0, 0, 0, 0 | 0xffff] | [0, 0, 0, 0, 0xffff, 0] | [0x64, 0xff9b, 0, 0, 0, 0] => [v4(s6, s7), None],
         // 6to4.
         [0x2002, ..] => [v4(s1, s2), None],
         // Teredo: its server, and its client, written inverted.

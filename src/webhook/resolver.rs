@@ -9,12 +9,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolving};
+use tokio::sync::Semaphore;
 
 use super::policy::OutboundPolicy;
 use super::target::Refused;
 
 /// How long a name may take to be found.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Lookups that may go on at once. Each has a thread of those that also do the work on files, and may have it for long.
+static LOOKUPS: Semaphore = Semaphore::const_new(32);
 
 /// Finds the addresses of a name. The seam for tests, which let names change their addresses.
 #[async_trait]
@@ -33,8 +37,18 @@ pub struct SystemResolver;
 #[async_trait]
 impl Resolve for SystemResolver {
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        match tokio::time::timeout(TIMEOUT, tokio::net::lookup_host((host, port))).await {
-            Ok(found) => Ok(found?.collect()),
+        let host = host.to_owned();
+        let lookup = async move {
+            let turn = LOOKUPS.acquire().await.map_err(io::Error::other)?;
+            // A task of its own, as the lookup goes on, on its thread, when nobody waits for it any more.
+            let lookup = tokio::spawn(async move {
+                let _turn = turn;
+                Ok(tokio::net::lookup_host((host, port)).await?.collect())
+            });
+            lookup.await?
+        };
+        match tokio::time::timeout(TIMEOUT, lookup).await {
+            Ok(found) => found,
             Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer within 5 s")),
         }
     }

@@ -58,7 +58,7 @@ mod tests {
         let cut = text("é".repeat(KEPT_OF_ANSWER).as_bytes());
         assert_eq!(cut, "é".repeat(KEPT_OF_ANSWER / 2));
         assert_eq!(text(format!("x{}", "é".repeat(KEPT_OF_ANSWER)).as_bytes()).len(), KEPT_OF_ANSWER - 1);
-        assert!(text(&[0xff; KEPT_OF_ANSWER]).len() <= KEPT_OF_ANSWER);
+        assert!(text(&vec![0xff; KEPT_OF_ANSWER]).len() <= KEPT_OF_ANSWER);
     }
 
     #[test]

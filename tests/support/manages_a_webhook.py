@@ -55,7 +55,8 @@ assert url.hook["path"] == f"work/{NAME}" and url.hook["params"]["inline"] is Tr
 assert url.hook["python"] == __import__("sys").executable
 assert webhook.find(NAME) == url == webhook.find(os.path.abspath(NAME)) == webhook.find(f"~/work/{NAME}")
 second = save("n + 2")
-assert webhook.update(NAME, dependencies="data") == url
+updated, said = quietly(webhook.update, NAME, dependencies="data")
+assert updated == url and said.splitlines()[1:] == ["parameter  type     default  description", "n          integer  1"], said
 
 # %% run
 assert webhook.run(NAME) == {"answer": 3, "data": "a;€"}
@@ -106,6 +107,8 @@ for function, arguments in ((webhook.find, ()), (webhook.list, ()), (webhook.run
     _, said = quietly(function, *([NAME] if function is not webhook.currents else []), *arguments, debug=True)
     assert "--> " in said and "<-- 200" in said, said
     assert os.environ["NBHOOK_TOKEN"] not in said and hook_token not in said and "/hooks/…" in said or function is webhook.list, said
+_, said = quietly(webhook.add, NAME, dependencies="data", params={"sensitive": ["N"]})
+assert said.splitlines()[2] == "n          integer  (hidden)", said
 _, said = quietly(webhook.add, NAME, dependencies="data", debug=True, params={"env": {"PASSWORD": "hush-hush"}})
 shown, last = said.rsplit("deployed", 1)
 assert hook_token not in shown and hook_token in last and "hush" not in said and os.environ["NBHOOK_TOKEN"] not in said, said

@@ -62,6 +62,7 @@ assert task.done and task.state == "succeeded" and task.result() == task.result(
 first = webhook.run(NAME, params, idempotency_key="order-1")
 lines = effects.read_text()
 assert webhook.run(NAME, params, idempotency_key="order-1") == first and effects.read_text() == lines
+assert webhook.run(NAME, params, idempotency_key=" order 2") == webhook.run(NAME, params, idempotency_key=" order 2") != first
 assert webhook.run(NAME, params, wait=60) != first, "without the key it runs again"
 
 # %% runs, cancel, rerun

@@ -52,9 +52,14 @@ def deploy(
 def _say(hook: dict[str, Any], url: str, new: bool, saved_at: float) -> None:
     import time
 
+    from ._contract import table
+
     what = "deployed" if new else "deployed a new version of"
     saved = time.strftime("%H:%M:%S", time.localtime(saved_at))
     print(f"{what} {hook.get('path')} as saved at {saved}: {url}")
+    contract = table(hook)
+    if contract:
+        print(contract)
     for warning in hook.get("warnings") or []:
         print(f"warning: {warning}")
 

@@ -79,14 +79,15 @@ def add(
 ) -> HookUrl:
     """Deploy a notebook and return its URL. Deploying the same path again keeps the URL and makes a new version.
 
-    The file is sent as it was last saved; nothing is saved for you.
+    The file is sent as it was last saved; nothing is saved for you. Prints the URL, what the notebook takes (name, type, default and
+    description of each parameter) and what is odd about it.
 
     Args:
         path: the notebook; default the current one. The file must exist.
         params: how the hook behaves: ``notif_down``, ``notif_up`` (e-mail address or list), ``next_url``, ``inline`` (bool),
             ``timeout`` (seconds), ``mode`` (``"sync"`` | ``"async"``), ``retries``, ``on_interrupt`` (``"report"`` | ``"retry"``),
             ``concurrency``, ``queue``, ``workdir`` (``"scratch"`` | ``"persistent"``), ``env`` (dict of str),
-            ``python``, ``sensitive`` (list of parameter names), ``signature`` (``{"scheme": "github", "secret": "…"}``), ``raw_body``
+            ``python``, ``sensitive`` (list of parameter names), ``strict`` (bool: refuse unknown names), ``signature`` (``{"scheme": "github", "secret": "…"}``), ``raw_body``
             (bool), ``cors`` (list of origins, or ``"*"``).
         dependencies: files and folders the notebook needs, as paths from the notebook's folder. They keep their place relative to
             the notebook; one from outside that folder is found beside it, by its base name.
@@ -218,6 +219,8 @@ def promote(path: PathLike | None = None, histo: str | None = None, debug: bool 
     target = _hooks.Target(path, debug, user)
     answer = target.client.json("POST", _hooks.hook_path(target.hook(), "versions", version, "promote"))
     print(f"version {version} of {answer.get('path')} is live")
+    for lost in answer.get("breaking") or []:
+        print(f"warning: {lost}")
     return HookUrl(str(answer.get("url", "")), answer)
 
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Write, from_json, millis, parse, row, time, to_json};
+use super::{Write, from_json, millis, parse, parse_secret, row, time, to_json};
 use crate::model::{CallbackId, RunId, SigningSecret, Subscription, Target, UserId};
 use crate::store::{Result, StoreError};
 
@@ -60,9 +60,7 @@ impl TryFrom<SubscriptionRow> for Subscription {
 }
 
 fn secrets(text: &str) -> Result<Vec<SigningSecret>> {
-    text.split_whitespace()
-        .map(|secret| secret.parse().map_err(|_| StoreError::Corrupt("a signing secret".to_owned())))
-        .collect()
+    text.split_whitespace().map(parse_secret).collect()
 }
 
 /// Writes a subscription.
