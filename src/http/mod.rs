@@ -5,6 +5,7 @@
 mod auth;
 mod body;
 mod call;
+mod callbacks;
 mod captured;
 mod compression;
 mod cors;
@@ -12,6 +13,7 @@ mod declared;
 mod documents;
 mod error;
 mod events;
+mod fields;
 mod hooks;
 mod inbox;
 mod inboxes;
@@ -20,6 +22,7 @@ mod list;
 mod operations;
 mod outputs;
 mod prefer;
+mod profiles;
 mod prune;
 mod received;
 mod reply;
@@ -146,6 +149,21 @@ fn more(config: &mut web::ServiceConfig) {
     config
         .service(on("/v1/inboxes").route(web::get().to(inboxes::list)).route(web::post().to(inboxes::create)))
         .service(on("/v1/inboxes/{uuid}").route(web::get().to(inboxes::show)).route(web::delete().to(inboxes::delete)))
+        .service(on("/v1/callbacks").route(web::get().to(callbacks::list)).route(web::post().to(callbacks::create)))
+        .service(
+            on("/v1/callbacks/{id}")
+                .route(web::get().to(callbacks::show))
+                .route(web::patch().to(callbacks::change))
+                .route(web::delete().to(callbacks::delete)),
+        )
+        .service(on("/v1/callbacks/{id}/rotate-secret").route(web::post().to(callbacks::rotate_secret)))
+        .service(on("/v1/profiles").route(web::get().to(profiles::list)).route(web::post().to(profiles::create)))
+        .service(
+            on("/v1/profiles/{id}")
+                .route(web::get().to(profiles::show))
+                .route(web::patch().to(profiles::change))
+                .route(web::delete().to(profiles::delete)),
+        )
         .service(on("/v1/prune").route(web::post().to(prune::prune)))
         .service(on("/v1/users").route(web::get().to(users::list)).route(web::post().to(users::create)))
         .service(on("/v1/users/me").route(web::get().to(users::me)))
