@@ -4,6 +4,7 @@
 //! ends early only when the next server starts.
 
 mod ending;
+mod listed;
 mod loading;
 mod trouble;
 
@@ -11,6 +12,7 @@ use chrono::{DateTime, Duration, Utc};
 use sqlx::AssertSqlSafe;
 
 pub use ending::AttemptEnd;
+pub use listed::DeliveryFilter;
 pub use loading::{DueDelivery, Recipient};
 use loading::{Loaded, Open};
 

@@ -39,7 +39,7 @@ use crate::model::SigningSecret;
 
 pub use callbacks::CallbackFilter;
 pub use calls::{KeyClaim, KeyUse};
-pub use deliveries::{AttemptEnd, ClaimLimits, Claimed, DueDelivery, Recipient};
+pub use deliveries::{AttemptEnd, ClaimLimits, Claimed, DeliveryFilter, DueDelivery, Recipient};
 pub use events::NewDeclared;
 use events::Subscribers;
 pub use hooks::{Deployed, NewDeploy};
