@@ -14,6 +14,7 @@ mod retention;
 mod runs;
 mod signatures;
 mod subscriptions;
+mod topics;
 mod users;
 
 use std::ops::{Deref, DerefMut};
@@ -33,7 +34,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use super::{Result, StoreError};
 
 pub use calls::{KeyClaim, KeyUse};
-pub use events::NewDeclared;
+pub use events::{EventFilter, NewDeclared};
 use events::Subscribers;
 pub use hooks::{Deployed, NewDeploy};
 pub use inboxes::{InboxReply, NewCapture, Received};
@@ -41,6 +42,7 @@ pub use notices::{NewNotice, Notice, NoticeEvent};
 pub use outputs::ListedOutput;
 pub use retention::{OnRecord, RemovedRun};
 pub use runs::{FinishedRun, NewRun, RunFilter, Unfinished};
+pub use subscriptions::{Subscribed, SubscriptionFilter};
 
 /// A pool of connections to the one database of a data folder.
 #[derive(Debug, Clone)]
@@ -105,8 +107,8 @@ impl DerefMut for Write {
 
 /// Declares the columns that a query gives, by name; what sqlx's derive would do at the price of compiling sqlx twice.
 macro_rules! row {
-    (struct $name:ident { $($column:ident: $type:ty,)* }) => {
-        struct $name {
+    ($visible:vis struct $name:ident { $($column:ident: $type:ty,)* }) => {
+        $visible struct $name {
             $($column: $type,)*
         }
 
