@@ -19,6 +19,7 @@ pub use crate::service::inspect_notebook;
 use crate::service::{Error, Kernels, Parts, Service};
 use crate::store::{DataLock, Database, Files, StoreError};
 use crate::templates::{TemplateError, Templates};
+use crate::webhook::{OutboundPolicy, Resolve, Sender, SetupError, SystemResolver};
 use crate::worker::Worker;
 
 /// What a test may replace.
@@ -26,11 +27,13 @@ use crate::worker::Worker;
 pub struct Seams {
     pub clock: SharedClock,
     pub random: SharedRandom,
+    /// How the hosts of outgoing requests are found.
+    pub resolver: Arc<dyn Resolve>,
 }
 
 impl Default for Seams {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) }
+        Self { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), resolver: Arc::new(SystemResolver) }
     }
 }
 
@@ -62,6 +65,8 @@ pub enum StartError {
     Environment(#[from] EnvironmentError),
     #[error("cannot use the mail settings: {0}")]
     Mail(#[from] SettingsError),
+    #[error(transparent)]
+    Outbound(#[from] SetupError),
     #[error("a template is broken: {0}")]
     Template(#[from] TemplateError),
     #[error("cannot make the admin's token: {0}")]
@@ -89,6 +94,7 @@ impl App {
         let database = open_database(&files).await?;
         let environment =
             Environment::prepare(&settings.kernel.python, &files.own_folder(), requirements, progress).await?;
+        let webhooks = Sender::new(outbound_policy(&settings), seams.resolver)?;
         let mailer = Mailer::new(&mail_settings(&settings, files.own("mail")))?;
         if settings.smtp.url.is_none() {
             tracing::warn!(folder = %files.own("mail").display(), "no SMTP server is set (smtp.url): mails are written to files");
@@ -114,6 +120,7 @@ impl App {
             random: seams.random,
             executor,
             mailer,
+            webhooks,
             templates: Templates::load()?,
             runtime: Handle::current(),
         });
@@ -206,6 +213,10 @@ fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
 /// As [`App::start`] would give it.
 pub fn check_mail(settings: &Settings) -> Result<(), StartError> {
     Ok(Mailer::new(&mail_settings(settings, PathBuf::new())).map(drop)?)
+}
+
+fn outbound_policy(settings: &Settings) -> OutboundPolicy {
+    OutboundPolicy { allow: settings.outbound.allow.clone(), allow_http: settings.outbound.allow_http }
 }
 
 fn mail_settings(settings: &Settings, dir: PathBuf) -> MailSettings {

@@ -2,14 +2,23 @@
 //!
 //! Nested settings are written with `__` in the environment: `NBHOOK_KERNEL__PYTHON`.
 
+mod keep;
+mod kernel;
+mod list;
+mod outbound;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use config::{Config, Environment, File, FileFormat};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use crate::model::{ApiToken, Bounds, Keep, Retention};
+pub use keep::{InboxSettings, KeepSettings};
+pub use kernel::{ExecutorChoice, KernelSettings};
+pub use outbound::OutboundSettings;
+
+use crate::model::ApiToken;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -39,110 +48,9 @@ pub struct Settings {
     pub kernel: KernelSettings,
     pub keep: KeepSettings,
     pub inbox: InboxSettings,
+    pub outbound: OutboundSettings,
     pub smtp: SmtpSettings,
     pub log: LogSettings,
-}
-
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct KernelSettings {
-    /// The server's own Python; if it has no ipykernel, a venv is made with it.
-    pub python: PathBuf,
-    /// Interpreters (or folders of them, with `*` for any name) that hooks may run in; in the environment comma-separated.
-    /// Empty allows any.
-    #[serde(deserialize_with = "comma_separated")]
-    pub allow_python: Vec<String>,
-    /// Kernels at once.
-    pub limit: usize,
-    /// Calls that may wait for a kernel.
-    pub queue: usize,
-    /// How long a kernel may take to start, in seconds.
-    pub start_timeout: u64,
-    /// Memory of one kernel, in MiB; 0 sets no limit.
-    pub memory: u64,
-    /// CPU time of one run, in seconds, of all its processes together; 0 sets no limit.
-    pub cpu: u64,
-    /// Processes of one run, the kernel included; 0 sets no limit.
-    pub processes: usize,
-    /// Open files of each process of a run; 0 sets no limit but the server's own.
-    pub files: u64,
-    /// All outputs of one run, in MiB.
-    pub output: usize,
-    /// How kernels are started.
-    pub executor: ExecutorChoice,
-    /// Python kernels that wait, ready, per environment; 0 forks each when it is needed.
-    pub pool: usize,
-    /// Memory of all processes together that have imported what notebooks import, in MiB.
-    pub templates: u64,
-}
-
-/// How much is kept of each hook that does not say so itself; what is left out has its default, and 0 sets no bound.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct KeepSettings {
-    pub outputs: Keep,
-    /// Records of runs; they take their outputs along.
-    pub runs: Keep,
-    /// The live version counts, and stays.
-    pub versions: Keep,
-    /// A failed run counts as this many times younger than it is.
-    pub failed: u32,
-    /// All outputs of all hooks together, in MiB; 0 sets no bound.
-    pub total: u64,
-}
-
-impl KeepSettings {
-    #[must_use]
-    pub fn retention(&self) -> Retention {
-        let bounds = |count, days| Bounds { count: Some(count), days: Some(days), bytes: None };
-        Retention {
-            versions: self.versions.or(Bounds::default()),
-            runs: self.runs.or(bounds(10_000, 365)),
-            outputs: self.outputs.or(bounds(1_000, 90)),
-            failed: self.failed,
-        }
-    }
-
-    #[must_use]
-    pub fn total_bytes(&self) -> Option<u64> {
-        (self.total > 0).then_some(self.total.saturating_mul(1 << 20))
-    }
-}
-
-impl Default for KeepSettings {
-    fn default() -> Self {
-        let server = Keep::default();
-        Self { outputs: server, runs: server, versions: server, failed: 2, total: 10 << 10 }
-    }
-}
-
-/// Bounds for inboxes.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct InboxSettings {
-    /// Inboxes of each user.
-    pub limit: u32,
-    /// Largest body that is taken, in bytes.
-    pub body_limit: usize,
-    /// An inbox that its owner has not read for so many days goes; 0: never.
-    pub days: u32,
-}
-
-impl Default for InboxSettings {
-    fn default() -> Self {
-        Self { limit: 1_000, body_limit: 1 << 20, days: 90 }
-    }
-}
-
-/// How kernels are started.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ExecutorChoice {
-    /// Python kernels are forked from a process that has started already, where that is possible; all others are spawned.
-    #[default]
-    Auto,
-    /// Every kernel is a new process.
-    Spawn,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -214,29 +122,9 @@ impl Default for Settings {
             kernel: KernelSettings::default(),
             keep: KeepSettings::default(),
             inbox: InboxSettings::default(),
+            outbound: OutboundSettings::default(),
             smtp: SmtpSettings::default(),
             log: LogSettings::default(),
-        }
-    }
-}
-
-impl Default for KernelSettings {
-    fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Self {
-            python: PathBuf::from("python3"),
-            allow_python: Vec::new(),
-            limit: (2 * cores).max(4),
-            queue: 100,
-            start_timeout: 60,
-            memory: 4096,
-            cpu: 0,
-            processes: 256,
-            files: 4096,
-            output: 100,
-            executor: ExecutorChoice::default(),
-            pool: 2 * cores,
-            templates: 2048,
         }
     }
 }
@@ -310,7 +198,10 @@ impl Settings {
         if self.kernel.start_timeout == 0 {
             return refuse("kernel.start_timeout", "must be at least 1 (second)");
         }
-        Ok(())
+        match self.outbound.problem() {
+            Some((name, message)) => refuse(name, &message),
+            None => Ok(()),
+        }
     }
 
     /// Whether others than this machine can reach the server in plain text.
@@ -320,92 +211,13 @@ impl Settings {
     }
 }
 
-/// A list of texts, or one text with commas between them.
-fn comma_separated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Given {
-        Text(String),
-        List(Vec<String>),
-    }
-    Ok(match Given::deserialize(deserializer)? {
-        Given::Text(text) => {
-            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
-        }
-        Given::List(list) => list,
-    })
-}
-
 fn is_setting(variable: &str) -> bool {
     const TOP: [&str; 8] =
         ["listen", "data", "public_url", "admin_token", "behind_proxy", "body_limit", "body_timeout", "grace"];
-    const GROUPS: [&str; 5] = ["kernel__", "keep__", "inbox__", "smtp__", "log__"];
+    const GROUPS: [&str; 6] = ["kernel__", "keep__", "inbox__", "outbound__", "smtp__", "log__"];
     let Some(name) = variable.strip_prefix("NBHOOK_").map(str::to_ascii_lowercase) else { return false };
     TOP.contains(&name.as_str()) || GROUPS.iter().any(|group| name.starts_with(group))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(toml: &str, variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("nbhook.toml");
-        std::io::Write::write_all(&mut std::fs::File::create_new(&path).unwrap(), toml.as_bytes()).unwrap();
-        let variables = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Settings::read(Some(&path), variables)
-    }
-
-    #[test]
-    fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
-        let toml = "listen = \"127.0.0.1:9000\"\n[kernel]\nlimit = 3\nqueue = 5\n";
-        let settings = read(
-            toml,
-            &[
-                ("NBHOOK_KERNEL__LIMIT", "7"),
-                ("NBHOOK_KERNEL__ALLOW_PYTHON", "/usr/bin,/opt/venv"),
-                ("NBHOOK_ADMIN_TOKEN", "12345678901234567890"),
-                ("NBHOOK_URL", "http://client"),
-                ("NBHOOK_TOKEN", "of the client"),
-            ],
-        )
-        .unwrap();
-        assert_eq!((settings.listen.port(), settings.kernel.limit, settings.kernel.queue), (9000, 7, 5));
-        assert_eq!(settings.kernel.allow_python, ["/usr/bin", "/opt/venv"]);
-        assert_eq!(settings.admin_token.unwrap().expose(), "12345678901234567890");
-        assert_eq!(settings.kernel.start_timeout, KernelSettings::default().start_timeout);
-    }
-
-    #[test]
-    fn what_is_kept_is_set_one_bound_at_a_time() {
-        let toml = "[keep]\noutputs = { count = 5, days = 0 }\nversions = { bytes = 7 }\n";
-        let settings = read(toml, &[("NBHOOK_KEEP__RUNS__DAYS", "3"), ("NBHOOK_KEEP__TOTAL", "0")]).unwrap();
-        let retention = settings.keep.retention();
-        let bounds = |count, days, bytes| Bounds { count, days, bytes };
-        assert_eq!(retention.outputs, bounds(Some(5), None, None));
-        assert_eq!(retention.runs, bounds(Some(10_000), Some(3), None));
-        assert_eq!(retention.versions, bounds(None, None, Some(7)));
-        assert_eq!((settings.keep.total_bytes(), retention.failed), (None, 2));
-        assert!(read("[keep]\noutput = 5\n", &[]).is_err() && read("[keep.runs]\nyears = 5\n", &[]).is_err());
-        let never = Settings { keep: KeepSettings { failed: 0, ..KeepSettings::default() }, ..Settings::default() };
-        assert!(never.validate().unwrap_err().to_string().contains("keep.failed"));
-    }
-
-    #[test]
-    fn a_misspelt_setting_is_named() {
-        let error = read("[kernel]\nlimits = 3\n", &[]).unwrap_err().to_string();
-        assert!(error.contains("limits"), "{error}");
-        assert!(read("", &[("NBHOOK_KERNEL__LIMITS", "3")]).is_err());
-    }
-
-    #[test]
-    fn secrets_do_not_show() {
-        let settings = Settings {
-            admin_token: Some(Secret::new("hush-hush-hush-hush")),
-            smtp: SmtpSettings { url: Some(Secret::new("smtp://u:hush@h")), from: None },
-            ..Settings::default()
-        };
-        let shown = format!("{settings:?} {}", serde_json::to_string(&settings).unwrap());
-        assert!(!shown.contains("hush"), "{shown}");
-    }
-}
+mod tests;

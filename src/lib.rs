@@ -20,4 +20,5 @@ pub mod store;
 pub mod templates;
 #[cfg(test)]
 mod testing;
+pub mod webhook;
 pub mod worker;

@@ -10,6 +10,7 @@ use nbhook::clock::{MockClock, SharedClock, SystemClock};
 use nbhook::config::{ExecutorChoice, Secret, Settings};
 use nbhook::kernel::environment::Requirements;
 use nbhook::random::SystemRandom;
+use nbhook::webhook::{Resolve, SystemResolver};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -63,6 +64,27 @@ pub(crate) fn settings(data: &Path) -> Settings {
     settings
 }
 
+/// What is around a server.
+pub(crate) struct World {
+    pub(crate) data: TempDir,
+    /// Where the clock stands still until it is turned; none: the machine's own goes on.
+    pub(crate) clock: Option<DateTime<Utc>>,
+    /// How the server finds the hosts that it sends to.
+    pub(crate) resolver: Arc<dyn Resolve>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self { data: TempDir::new().unwrap(), clock: None, resolver: Arc::new(SystemResolver) }
+    }
+}
+
+/// Lets the server send to receivers of a test, on this machine and without TLS.
+pub(crate) fn allow_local(settings: &mut Settings) {
+    settings.outbound.allow = vec!["127.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()];
+    settings.outbound.allow_http = true;
+}
+
 impl TestApp {
     pub(crate) async fn start() -> Self {
         Self::start_with(|_| {}).await
@@ -70,20 +92,23 @@ impl TestApp {
 
     /// With other settings than the usual.
     pub(crate) async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::launch(TempDir::new().unwrap(), None, change).await
+        Self::start_in(World::default(), change).await
     }
 
     /// With a clock that stands still at `start` until it is turned.
     pub(crate) async fn start_at(start: DateTime<Utc>, change: impl FnOnce(&mut Settings)) -> Self {
-        Self::launch(TempDir::new().unwrap(), Some(Arc::new(MockClock::at(start))), change).await
+        Self::start_in(World { clock: Some(start), ..World::default() }, change).await
     }
 
     /// On the data folder of a server that was stopped, with a clock and settings as for [`Self::start_at`].
     pub(crate) async fn start_again(data: TempDir, start: DateTime<Utc>, change: impl FnOnce(&mut Settings)) -> Self {
-        Self::launch(data, Some(Arc::new(MockClock::at(start))), change).await
+        Self::start_in(World { data, clock: Some(start), ..World::default() }, change).await
     }
 
-    async fn launch(data: TempDir, clock: Option<Arc<MockClock>>, change: impl FnOnce(&mut Settings)) -> Self {
+    /// With what is around the server chosen by the test.
+    pub(crate) async fn start_in(world: World, change: impl FnOnce(&mut Settings)) -> Self {
+        let World { data, clock, resolver } = world;
+        let clock = clock.map(|start| Arc::new(MockClock::at(start)));
         let mut settings = settings(data.path());
         if spawns() {
             settings.kernel.executor = ExecutorChoice::Spawn;
@@ -93,7 +118,7 @@ impl TestApp {
             Some(clock) => clock.clone(),
             None => Arc::new(SystemClock),
         };
-        let seams = Seams { clock: shared, random: Arc::new(SystemRandom) };
+        let seams = Seams { clock: shared, random: Arc::new(SystemRandom), resolver };
         let app = App::start(settings, Requirements::Kernel, seams, |_| {}).await.expect("the server starts");
         let url = format!("http://{}", app.address());
         Self { url, http: client(), data, clock, app: Some(app) }

@@ -25,7 +25,7 @@ const OWNED: [&str; 11] = [
     "clap",
 ];
 
-const RULES: [Rule; 17] = [
+const RULES: [Rule; 18] = [
     Rule { module: "model", knows: &[], crates: &[] },
     Rule { module: "clock", knows: &[], crates: &[] },
     Rule { module: "random", knows: &[], crates: &[] },
@@ -36,6 +36,7 @@ const RULES: [Rule; 17] = [
     Rule { module: "kernel", knows: &["model", "clock"], crates: &["zeromq"] },
     Rule { module: "store", knows: &["model"], crates: &["sqlx"] },
     Rule { module: "mail", knows: &["model"], crates: &["lettre", "reqwest"] },
+    Rule { module: "webhook", knows: &["model"], crates: &["reqwest"] },
     Rule { module: "templates", knows: &["model"], crates: &["minijinja"] },
     Rule {
         module: "service",
@@ -51,6 +52,7 @@ const RULES: [Rule; 17] = [
             "store",
             "mail",
             "templates",
+            "webhook",
         ],
         crates: &[],
     },
@@ -73,6 +75,7 @@ const RULES: [Rule; 17] = [
             "service",
             "store",
             "templates",
+            "webhook",
             "worker",
         ],
         crates: &[],

@@ -27,6 +27,7 @@ mod leaks;
 mod mail;
 mod openapi;
 mod operations;
+mod outbound;
 mod owners;
 mod parameters;
 mod passing;

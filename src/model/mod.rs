@@ -1,7 +1,7 @@
 //! Plain types and pure rules, shared by every other module.
 //!
-//! A value of a type from here is valid: it was parsed where it came in. This module knows only `std`, serde, chrono and
-//! uuid; it does no I/O and reads no clock.
+//! A value of a type from here is valid: it was parsed where it came in. This module knows only `std`, serde, chrono, uuid
+//! and base64; it does no I/O and reads no clock.
 
 mod address;
 mod answered;
@@ -15,6 +15,7 @@ mod ids;
 mod inbox;
 mod invalid;
 pub mod notification;
+mod network;
 mod page;
 mod params;
 mod path;
@@ -42,6 +43,7 @@ pub use ids::{
 };
 pub use inbox::{Capture, Inbox, InboxId, InboxSetup, object_of};
 pub use invalid::{Invalid, InvalidParameter, Place};
+pub use network::Network;
 pub use page::Page;
 pub use params::{HookParams, HookParamsPatch, Keep, Mode, OnInterrupt, Warm, Workdir};
 pub use path::{HookPath, RelativePath};

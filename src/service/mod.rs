@@ -78,6 +78,7 @@ pub use crate::response::Accept;
 pub use crate::store::InboxReply;
 use crate::store::{Database, Files};
 use crate::templates::Templates;
+use crate::webhook::Sender;
 
 /// How many runs may put something into hooks' folders at once.
 const FOLDER_USERS: u32 = 64;
@@ -94,6 +95,7 @@ pub struct Parts {
     pub executor: Arc<dyn Executor>,
     pub kernels: Kernels,
     pub mailer: Mailer,
+    pub webhooks: Sender,
     pub templates: Templates,
     /// What the keys of tasks are made with.
     pub task_secret: Vec<u8>,
@@ -112,6 +114,7 @@ pub struct Service {
     executor: Arc<dyn Executor>,
     kernels: Kernels,
     mailer: Mailer,
+    webhooks: Sender,
     templates: Templates,
     runtime: Handle,
     admission: Arc<Admission>,
@@ -158,6 +161,7 @@ impl Service {
             executor: parts.executor,
             kernels: parts.kernels,
             mailer: parts.mailer,
+            webhooks: parts.webhooks,
             templates: parts.templates,
             runtime: parts.runtime,
             notebooks: Arc::default(),
@@ -222,6 +226,11 @@ impl Service {
     /// Largest body that is sent to an inbox or sets one up, in bytes.
     pub fn inbox_body_limit(&self) -> usize {
         self.settings.inbox.body_limit
+    }
+
+    /// What requests to callbacks are sent with.
+    pub fn webhooks(&self) -> &Sender {
+        &self.webhooks
     }
 
     /// Largest request body, in bytes.
