@@ -2,6 +2,7 @@
 //!
 //! It parses requests into the model's types, calls one use case, and writes what comes of it. It decides nothing.
 
+mod accept;
 mod auth;
 mod body;
 mod call;
@@ -11,6 +12,7 @@ mod cors;
 mod documents;
 mod error;
 mod events;
+mod happened;
 mod hooks;
 mod inbox;
 mod inboxes;
@@ -23,7 +25,10 @@ mod received;
 mod reply;
 mod runs;
 mod server;
+mod subscribe;
+mod subscriptions;
 mod tasks;
+mod topics;
 mod unrun;
 mod users;
 mod versions;
@@ -74,6 +79,7 @@ fn routes(config: &mut web::ServiceConfig) {
                 .default_service(web::to(inbox::capture)), // HEAD, OPTIONS, and whatever else there is
         )
         .service(on("/openapi.json").route(web::get().to(documents::of_api)))
+        .service(on("/asyncapi.json").route(web::get().to(documents::of_events)))
         .service(on("/docs").route(web::get().to(documents::page_of_api)))
         .service(on("/docs/assets/{name}").route(web::get().to(documents::asset)))
         .service(on("/healthz").route(web::get().to(operations::health)).route(web::head().to(operations::health)))
@@ -119,6 +125,19 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(on("/v1/tasks/{id}").route(web::get().to(tasks::one)).wrap(from_fn(cors::of_run)))
         .service(on("/v1/runs/{id}/result").route(web::get().to(tasks::result)).wrap(from_fn(cors::of_run)))
         .service(on("/v1/runs/{id}/events").route(web::get().to(events::of_run)).wrap(from_fn(cors::of_run)))
+        .service(
+            on("/v1/subscriptions/{id}")
+                .route(web::get().to(subscriptions::show))
+                .route(web::put().to(subscriptions::cancel)),
+        )
+        .service(
+            on("/v1/subscriptions")
+                .route(web::get().to(subscriptions::list))
+                .route(web::post().to(subscriptions::create)),
+        )
+        .service(on("/v1/events").route(web::get().to(happened::list)))
+        .service(on("/v1/events/{id}").route(web::get().to(happened::show)))
+        .service(on("/v1/topics/{name}/events").route(web::get().to(topics::read)))
         .service(on("/v1/inboxes").route(web::get().to(inboxes::list)).route(web::post().to(inboxes::create)))
         .service(on("/v1/inboxes/{uuid}").route(web::get().to(inboxes::show)).route(web::delete().to(inboxes::delete)))
         .service(on("/v1/prune").route(web::post().to(prune::prune)))

@@ -231,6 +231,12 @@ impl fmt::Display for SubscriptionStatus {
     }
 }
 
+impl fmt::Display for SubscriptionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl FromStr for SubscriptionStatus {
     type Err = Invalid;
 

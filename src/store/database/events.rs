@@ -12,7 +12,8 @@ use super::notices::{self, NewNotice};
 use super::{Database, Write, from_json, millis, parse, row, runs, subscriptions, time, to_json};
 use crate::model::{
     CallbackId, CallbackMethod, DeliveryId, Event, EventId, EventType, Page, RunId, SigningSecret, Subscription,
-    SubscriptionId, SubscriptionKind, SubscriptionMode, SubscriptionStatus, Target, TopicName, UserId, event, notification,
+    SubscriptionId, SubscriptionKind, SubscriptionMode, SubscriptionStatus, Target, TopicName, UserId, event,
+    notification,
 };
 use crate::store::{Result, StoreError};
 

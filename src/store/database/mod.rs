@@ -34,8 +34,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use super::{Result, StoreError};
 
 pub use calls::{KeyClaim, KeyUse};
-pub use events::{EventFilter, NewDeclared};
 use events::Subscribers;
+pub use events::{EventFilter, NewDeclared};
 pub use hooks::{Deployed, NewDeploy};
 pub use inboxes::{InboxReply, NewCapture, Received};
 pub use notices::{NewNotice, Notice, NoticeEvent};

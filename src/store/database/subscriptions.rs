@@ -1,7 +1,9 @@
 //! Subscriptions: what binds events to a callback, a URL or a topic.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
-use sqlx::SqliteConnection;
+use sqlx::{QueryBuilder, SqliteConnection};
 
 use super::{Database, Write, from_json, millis, parse, row, time, to_json};
 use crate::model::{
@@ -239,6 +241,21 @@ impl Database {
         let row: Option<SubscriptionRow> =
             sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(run.to_string()).fetch_optional(&self.pool).await?;
         row.map(Subscription::try_from).transpose()
+    }
+
+    /// The same of several runs.
+    pub async fn task_subscriptions(&self, runs: &[RunId]) -> Result<HashMap<RunId, SubscriptionId>> {
+        if runs.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut query = QueryBuilder::new("SELECT run_id, id FROM subscriptions WHERE kind = 'task' AND run_id IN (");
+        let mut list = query.separated(", ");
+        for run in runs {
+            list.push_bind(run.to_string());
+        }
+        list.push_unseparated(")");
+        let rows: Vec<(String, String)> = query.build_query_as().fetch_all(&self.pool).await?;
+        rows.iter().map(|(run, id)| Ok((parse(run)?, parse(id)?))).collect()
     }
 
     /// Cancels a subscription that has not ended, and what is on its way to it. Says whether it did.

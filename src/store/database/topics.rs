@@ -1,7 +1,7 @@
 //! What the readers of topics see.
 
-use super::events::EventRow;
 use super::Database;
+use super::events::EventRow;
 use crate::model::{Event, EventId, TopicName, UserId};
 use crate::store::Result;
 
