@@ -8,7 +8,7 @@ mod answered;
 mod callback;
 mod contract;
 mod cors;
-mod delivery;
+pub mod delivery;
 pub mod event;
 mod hook;
 mod ids;
@@ -34,7 +34,7 @@ pub use answered::Answered;
 pub use callback::{Callback, CallbackConfig, CallbackHeader, CallbackScheme, Profile, SigningKeys};
 pub use contract::{Contract, Parameter, describe};
 pub use cors::{Cors, Origin};
-pub use delivery::{Delivery, DeliveryAttempt, DeliveryStatus};
+pub use delivery::{Delivery, DeliveryAttempt, DeliveryStatus, NextStep};
 pub use event::{Event, EventType};
 pub use hook::{Hook, Imports, Version};
 pub use ids::{

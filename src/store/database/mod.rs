@@ -5,6 +5,7 @@
 
 mod answered;
 mod calls;
+mod deliveries;
 mod events;
 mod hooks;
 mod inboxes;
@@ -34,6 +35,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use super::{Result, StoreError};
 
 pub use calls::{KeyClaim, KeyUse};
+pub use deliveries::{AttemptEnd, ClaimLimits, Claimed, DueDelivery, Recipient};
 use events::Subscribers;
 pub use events::{EventFilter, NewDeclared};
 pub use hooks::{Deployed, NewDeploy};
@@ -206,6 +208,7 @@ fn migrations() -> Migrator {
         (6, "signatures", include_str!("../migrations/0006_signatures.sql")),
         (7, "inboxes", include_str!("../migrations/0007_inboxes.sql")),
         (8, "events", include_str!("../migrations/0008_events.sql")),
+        (10, "deliveries", include_str!("../migrations/0010_deliveries.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)

@@ -65,7 +65,8 @@ impl TryFrom<SubscriptionRow> for Subscription {
     }
 }
 
-fn secrets(text: &str) -> Result<Vec<SigningSecret>> {
+/// Reads secrets with blanks between.
+pub(super) fn secrets(text: &str) -> Result<Vec<SigningSecret>> {
     text.split_whitespace()
         .map(|secret| secret.parse().map_err(|_| StoreError::Corrupt("a signing secret".to_owned())))
         .collect()
