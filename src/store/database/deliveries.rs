@@ -4,6 +4,7 @@
 //! ends early only when the next server starts.
 
 mod ending;
+mod expired;
 mod listed;
 mod loading;
 mod trouble;

@@ -147,8 +147,10 @@ async fn come_of(tx: &mut Write, delivery: &Ending, end: &AttemptEnd<'_>) -> Res
                 let reason = format!("it has done nothing but fail since {}", event::timestamp(time(since)?));
                 mailed = trouble::disable(tx, delivery, &reason, now).await?;
             } else if let NextStep::Retry(at) = end.next {
-                retry(tx, delivery.id, at).await?;
-                return Ok(false);
+                if retry(tx, delivery, at).await? {
+                    return Ok(false);
+                }
+                status = DeliveryStatus::Cancelled;
             }
         }
     }
@@ -156,13 +158,18 @@ async fn come_of(tx: &mut Write, delivery: &Ending, end: &AttemptEnd<'_>) -> Res
     Ok(mailed)
 }
 
-async fn retry(tx: &mut Write, id: DeliveryId, at: DateTime<Utc>) -> Result<()> {
-    sqlx::query("UPDATE deliveries SET status = 'retrying', next_attempt_at = $2 WHERE id = $1")
-        .bind(id.to_string())
-        .bind(millis(at))
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
+/// Says whether it is to be tried again: not if its subscription was cancelled meanwhile.
+async fn retry(tx: &mut Write, delivery: &Ending, at: DateTime<Utc>) -> Result<bool> {
+    let retried = sqlx::query(
+        "UPDATE deliveries SET status = 'retrying', next_attempt_at = $3
+         WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE id = $2 AND status = 'cancelled')",
+    )
+    .bind(delivery.id.to_string())
+    .bind(delivery.subscription.to_string())
+    .bind(millis(at))
+    .execute(&mut **tx)
+    .await?;
+    Ok(retried.rows_affected() > 0)
 }
 
 /// Ends a delivery with all that comes of it.
