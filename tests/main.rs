@@ -46,5 +46,6 @@ mod soak;
 mod subscriptions;
 mod tasks;
 mod topics;
+mod trouble;
 mod versions;
 mod warming;
