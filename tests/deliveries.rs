@@ -36,6 +36,11 @@ impl Scene {
         Self::start_in(World { clock: Some(noon()), ..World::default() }, change).await
     }
 
+    /// With the machine's own clock.
+    pub(crate) async fn start_now() -> Self {
+        Self::start_in(World::default(), |_| {}).await
+    }
+
     async fn start_in(world: World, change: impl FnOnce(&mut Settings)) -> Self {
         let app = TestApp::start_in(world, |settings| {
             allow_local(settings);

@@ -43,6 +43,8 @@ mod retention;
 mod secrets;
 mod signatures;
 mod soak;
+mod soak_deliveries;
+mod standard_webhooks;
 mod subscriptions;
 mod tasks;
 mod topics;
