@@ -227,8 +227,10 @@ async fn fuzz(document: &str, examples: &str, options: &[&str], env: &[(&str, &s
     let mut args = vec!["-m", "schemathesis.cli", "--no-color", "--config-file", &config, "run", document];
     args.extend(["--seed", "4711", "--max-examples", examples, "--max-failures", "5", "--warnings", "off"]);
     args.extend(options);
-    let mut all =
-        BTreeMap::from(["HOOK", "VERSION", "OUTPUT", "RUN", "TOKEN", "PINNED", "INBOX"].map(|name| (name, "none")));
+    let mut all = BTreeMap::from(
+        ["HOOK", "VERSION", "OUTPUT", "RUN", "TOKEN", "PINNED", "INBOX", "CALLBACK", "PROFILE"]
+            .map(|name| (name, "none")),
+    );
     all.extend([
         ("SCHEMATHESIS_HOOKS", "schemathesis_hooks"),
         ("PYTHONPATH", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support")),
@@ -255,6 +257,12 @@ async fn the_api_does_what_its_document_says() {
     let inbox = app.api(Method::POST, "/v1/inboxes").json(&json!({"auto_delete": false}));
     let inbox = ok(inbox.send().await.unwrap()).await;
     ok(app.http.post(url(&inbox)).send().await.unwrap()).await;
+    let config = json!({"url": "https://1.1.1.1/", "headers": [{"name": "X-Api-Key", "value": "a"}]});
+    let callback = app.api(Method::POST, "/v1/callbacks").json(&json!({"config": config, "verify": false}));
+    let callback = ok(callback.send().await.unwrap()).await["id"].to_string();
+    let profile = json!({"name": "ops", "support_email": "ops@example.org"});
+    let profile =
+        ok(app.api(Method::POST, "/v1/profiles").json(&profile).send().await.unwrap()).await["id"].to_string();
     let authorization = format!("Authorization: Bearer {ADMIN}");
     // A server that has no valid token any more would refuse everything, as its document says.
     let options = ["--header", &authorization, "--exclude-operation-id", "revoke_token"];
@@ -266,6 +274,8 @@ async fn the_api_does_what_its_document_says() {
         ("TOKEN", token(&called)),
         ("PINNED", called["histo"].as_str().unwrap()),
         ("INBOX", inbox["uuid"].as_str().unwrap()),
+        ("CALLBACK", &callback),
+        ("PROFILE", &profile),
     ];
     fuzz(&format!("{}/openapi.json", app.url), "4", &options, &env).await;
     let me = app.get("/v1/users/me").await;

@@ -20,6 +20,7 @@ mod text;
 mod wire;
 
 mod call;
+mod callbacks;
 mod cancel;
 mod clear;
 mod clear_output;
@@ -36,6 +37,7 @@ mod list;
 mod login;
 mod logs;
 mod outputs;
+mod profiles;
 mod promote;
 mod prune;
 mod rerun;
@@ -96,6 +98,8 @@ enum Command {
     Cancel(cancel::Cancel),
     Rerun(rerun::Rerun),
     Inbox(inbox::InboxCommand),
+    Callbacks(callbacks::CallbacksCommand),
+    Profiles(profiles::ProfilesCommand),
     Token(token::TokenCommand),
     User(user::UserCommand),
 }
@@ -131,6 +135,8 @@ impl Command {
             Self::Cancel(_) => "cancel the run",
             Self::Rerun(_) => "run it again",
             Self::Inbox(inbox) => inbox.purpose(),
+            Self::Callbacks(callbacks) => callbacks.purpose(),
+            Self::Profiles(profiles) => profiles.purpose(),
             Self::Token(token) => token.purpose(),
             Self::User(user) => user.purpose(),
         }
@@ -165,6 +171,8 @@ impl Command {
             Self::Cancel(command) => command.run(ctx).await,
             Self::Rerun(command) => command.run(ctx).await,
             Self::Inbox(command) => command.run(ctx).await,
+            Self::Callbacks(command) => command.run(ctx).await,
+            Self::Profiles(command) => command.run(ctx).await,
             Self::Token(command) => command.run(ctx).await,
             Self::User(command) => command.run(ctx).await,
         }
@@ -219,7 +227,7 @@ mod tests {
 
     #[test]
     fn names_of_later_commands_are_free() {
-        for name in ["run", "schedule", "callbacks", "deliveries"] {
+        for name in ["run", "schedule", "deliveries"] {
             assert!(Cli::command().find_subcommand(name).is_none(), "{name}");
         }
     }

@@ -293,6 +293,68 @@ pub(super) struct Inbox {
     pub(super) result: Value,
 }
 
+/// A URL that is called when something happens.
+#[derive(Debug, Deserialize)]
+pub(super) struct Callback {
+    pub(super) id: u64,
+    /// Whose it is; only admins are told.
+    #[serde(default)]
+    pub(super) user: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) profile_id: Option<u64>,
+    pub(super) fallback_callback_id: Option<u64>,
+    pub(super) enabled: bool,
+    #[serde(default)]
+    pub(super) disabled_reason: Option<String>,
+    pub(super) config: CallbackConfig,
+    pub(super) created_at: String,
+    pub(super) updated_at: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct CallbackConfig {
+    pub(super) url: String,
+    pub(super) method: String,
+    pub(super) headers: Option<Vec<CallbackHeader>>,
+    pub(super) timeout: Option<u64>,
+    pub(super) rate_limit: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct CallbackHeader {
+    pub(super) name: String,
+    value: Value,
+}
+
+impl fmt::Display for CallbackHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.value.as_str().unwrap_or("(secret)"))
+    }
+}
+
+/// The secret that a callback's requests are signed with from now on: the only time it is known.
+#[derive(Deserialize)]
+pub(super) struct NewSecret {
+    secret: String,
+}
+
+impl NewSecret {
+    pub(super) fn expose(&self) -> &str {
+        &self.secret
+    }
+}
+
+/// Who is told when a callback is in trouble.
+#[derive(Debug, Deserialize)]
+pub(super) struct Profile {
+    pub(super) id: u64,
+    #[serde(default)]
+    pub(super) user: Option<String>,
+    pub(super) name: String,
+    pub(super) support_email: String,
+    pub(super) created_at: String,
+}
+
 /// Which versions or outputs were removed.
 #[derive(Debug, Deserialize)]
 pub(super) struct Removed {
@@ -348,44 +410,5 @@ impl fmt::Display for Kept {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn an_error_in_one_line() {
-        let summary = |value: Value| read::<RunError>(&value).unwrap().summary();
-        let raised = json!({"kind": "cell-error", "cell": 3, "ename": "KeyError", "evalue": "'a'", "traceback": []});
-        assert_eq!(summary(raised), "KeyError: 'a'");
-        assert_eq!(
-            summary(json!({"kind": "cell-error", "ename": "KeyboardInterrupt", "evalue": ""})),
-            "KeyboardInterrupt"
-        );
-        assert_eq!(
-            summary(json!({"kind": "timeout", "detail": "took more than 5 s", "ename": null})),
-            "timeout: took more than 5 s"
-        );
-        assert_eq!(summary(json!({"kind": "kernel-died"})), "kernel-died");
-    }
-
-    #[test]
-    fn progress_in_one_line_and_as_a_part() {
-        let progress = |value: Value| {
-            let progress: Progress = read(&value).unwrap();
-            (progress.to_string(), progress.part())
-        };
-        assert_eq!(progress(json!({"done": 3, "total": 4, "message": "on it"})), ("3/4 on it".to_owned(), Some(0.75)));
-        assert_eq!(progress(json!({"done": 0.5})), ("0.5".to_owned(), None));
-        assert_eq!(progress(json!({"done": 9, "total": 4, "message": null})).1, Some(1.0));
-        assert_eq!(progress(json!({"done": 0, "total": 0})).1, None);
-    }
-
-    #[test]
-    fn debug_shows_no_secret() {
-        let token = json!({"id": "1", "name": "ci", "user": "bob", "token": "nbh_secret", "created_at": ""});
-        let url: HookUrl = read(&json!("http://x/hooks/secret")).unwrap();
-        let task = json!({"UUID": "1", "state": "queued", "_links": {"self": {"href": "/v1/tasks/1?key=secret"}}});
-        let shown = format!("{:?} {url:?} {:?}", read::<NewToken>(&token).unwrap(), read::<Task>(&task).unwrap());
-        assert!(!shown.contains("secret"), "{shown}");
-    }
-}
+#[path = "wire_tests.rs"]
+mod tests;

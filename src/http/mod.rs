@@ -44,6 +44,7 @@ pub use server::{Server, start};
 
 use error::ApiError;
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn routes(config: &mut web::ServiceConfig) {
     config
         // public: whoever knows the URL

@@ -61,6 +61,7 @@ impl Document {
             include_str!("api/hooks.json"),
             include_str!("api/runs.json"),
             include_str!("api/inboxes.json"),
+            include_str!("api/callbacks.json"),
             include_str!("api/users.json"),
             include_str!("api/public.json"),
         ] {
@@ -71,6 +72,7 @@ impl Document {
         schemas.extend(embedded(include_str!("api/schemas/hooks.json")));
         schemas.extend(embedded(include_str!("api/schemas/others.json")));
         schemas.extend(embedded(include_str!("api/schemas/inboxes.json")));
+        schemas.extend(embedded(include_str!("api/schemas/callbacks.json")));
         Self {
             info: info.into(),
             security: json!([{"bearer": []}]),
@@ -80,6 +82,7 @@ impl Document {
                 {"name": "hooks", "description": "Notebooks deployed as URLs, their versions and outputs."},
                 {"name": "runs", "description": "Every execution on record, and control over those that go on."},
                 {"name": "inboxes", "description": "Public URLs that keep what is sent to them."},
+                {"name": "callbacks", "description": "URLs that are called when something happens, and who is told when one is in trouble."},
                 {"name": "users", "description": "Users and their API tokens."},
                 {"name": "documents", "description": "What you are reading."},
                 {"name": "operations", "description": "For whoever operates the server."},
