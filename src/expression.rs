@@ -61,6 +61,20 @@ enum Place {
     Body(Vec<String>),
 }
 
+/// Where an expression looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Url,
+    Method,
+    Header,
+    Query,
+    Path,
+    Body,
+    /// What the notebook is given, from the query or the body.
+    Parameter,
+    Response,
+}
+
 /// What a call was, as far as expressions may ask.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
@@ -89,6 +103,27 @@ pub struct Response<'a> {
     pub body: Option<&'a Value>,
 }
 
+/// A URL that a caller gave. Whether requests may go there is for others to say.
+#[derive(Debug, Clone, Copy)]
+pub struct Unchecked<'a> {
+    pub url: &'a str,
+    of: &'a Expression,
+}
+
+impl Unchecked<'_> {
+    /// What said so.
+    #[must_use]
+    pub fn field(&self) -> String {
+        self.of.source.field().1
+    }
+
+    /// What to tell its caller if they may not.
+    #[must_use]
+    pub fn refused(&self, reason: impl Into<String>) -> Unresolved {
+        self.of.unresolved(reason)
+    }
+}
+
 /// Why a text is no template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} (at character {})", .at + 1)]
@@ -104,7 +139,8 @@ pub struct Malformed {
 pub struct Unresolved {
     /// As it was written.
     pub expression: String,
-    /// What of a request it asked for, as problems name fields: `callback_url`, `body.items[0].id`, `headers.x-id`.
+    pub origin: Origin,
+    /// What it asked for there, as problems name fields: `callback_url`, `items[0].id`.
     pub field: String,
     pub reason: String,
 }
@@ -179,6 +215,24 @@ impl Template {
         complete.map(|complete| complete.url_now()).transpose()
     }
 
+    /// The base that a request gave.
+    #[must_use]
+    pub fn base(&self) -> Option<Unchecked<'_>> {
+        match self.parts.first() {
+            Some(Part::Base(url, of)) => Some(Unchecked { url, of }),
+            _ => None,
+        }
+    }
+
+    /// Where it leads, if its author says so.
+    #[must_use]
+    pub fn fixed(&self) -> Option<&str> {
+        match self.parts.first() {
+            Some(Part::Literal(text)) => Some(text),
+            _ => None,
+        }
+    }
+
     fn open(&self) -> impl Iterator<Item = &Expression> {
         self.parts.iter().filter_map(|part| if let Part::Open(expression) = part { Some(expression) } else { None })
     }
@@ -238,7 +292,8 @@ impl Template {
 
 impl Expression {
     fn unresolved(&self, reason: impl Into<String>) -> Unresolved {
-        Unresolved { expression: self.written.clone(), field: self.source.field(), reason: reason.into() }
+        let (origin, field) = self.source.field();
+        Unresolved { expression: self.written.clone(), origin, field, reason: reason.into() }
     }
 
     fn base(&self, text: String) -> Result<Part, Unresolved> {
@@ -254,27 +309,38 @@ impl Source {
         matches!(self, Self::StatusCode | Self::Response(_))
     }
 
-    fn field(&self) -> String {
+    fn field(&self) -> (Origin, String) {
         match self {
-            Self::Url => "url".to_owned(),
-            Self::Method => "method".to_owned(),
-            Self::StatusCode => "response.status".to_owned(),
-            Self::Parameter(name) => name.clone(),
+            Self::Url => (Origin::Url, "url".to_owned()),
+            Self::Method => (Origin::Method, "method".to_owned()),
+            Self::StatusCode => (Origin::Response, "status".to_owned()),
+            Self::Parameter(name) => (Origin::Parameter, name.clone()),
             Self::Request(place) => place.field(),
-            Self::Response(place) => format!("response.{}", place.field()),
+            Self::Response(place) => (Origin::Response, place.field().1),
         }
     }
 }
 
 impl Place {
-    fn field(&self) -> String {
+    fn field(&self) -> (Origin, String) {
         match self {
-            Self::Header(name) => format!("headers.{name}"),
-            Self::Query(name) | Self::Path(name) => name.clone(),
-            Self::Body(steps) => steps.iter().fold("body".to_owned(), |field, step| match step.parse::<usize>() {
-                Ok(index) => format!("{field}[{index}]"),
-                Err(_) => format!("{field}.{step}"),
-            }),
+            Self::Header(name) => (Origin::Header, name.clone()),
+            Self::Query(name) => (Origin::Query, name.clone()),
+            Self::Path(name) => (Origin::Path, name.clone()),
+            Self::Body(steps) => (Origin::Body, spelled(steps)),
         }
     }
+}
+
+/// `items[0].id`.
+fn spelled(steps: &[String]) -> String {
+    let mut field = String::new();
+    for step in steps {
+        match step.parse::<usize>() {
+            Ok(index) => field.push_str(&format!("[{index}]")),
+            Err(_) if field.is_empty() => field.push_str(step),
+            Err(_) => field.push_str(&format!(".{step}")),
+        }
+    }
+    if field.is_empty() { "body".to_owned() } else { field }
 }

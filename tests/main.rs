@@ -13,6 +13,8 @@ mod contract;
 mod control;
 mod cors;
 mod crash;
+mod declared;
+mod deliveries;
 mod demo;
 mod deploying;
 mod durable;

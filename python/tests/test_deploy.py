@@ -60,6 +60,14 @@ def test_a_new_version_and_warnings_are_said(server, notebook, capsys):
     assert output[1:] == ["warning: pandas is missing", "warning: second"]
 
 
+def test_callbacks_are_sent_as_they_are_declared(accepting):
+    declared = {"paid": {"{$callback_url}/{$request.body#/id}": {"summary": "Paid", "body": {"type": "object"}}}}
+    webhook.add("report.ipynb", callbacks=declared)
+    assert sent(accepting)[0]["callbacks"] == declared
+    with pytest.raises(TypeError, match="callbacks must be a dict such as"):
+        webhook.add("report.ipynb", callbacks=["paid"])
+
+
 def test_the_contract_is_a_table_without_secrets(server, notebook, capsys):
     properties = {
         "day": {"type": "string", "format": "date", "description": "Day of\n the  orders"},

@@ -3,7 +3,7 @@
 use super::{Expression, Part, Source, Unresolved};
 
 /// Longest URL, in bytes.
-const LONGEST: usize = 8_000;
+const LONGEST: usize = 2_048;
 
 /// A value as one segment of a path, or as part of a query: only what is never encoded stays (RFC 3986, section 2.3).
 pub(super) fn encoded(text: &str) -> String {
@@ -89,11 +89,10 @@ fn blame(parts: &[Part], reason: &str, is_at_fault: impl Fn(&str) -> bool) -> Un
             Part::Literal(_) | Part::Open(_) => None,
         })
     };
-    let (expression, field) = match values().find(|(text, _)| is_at_fault(text)).or_else(|| values().next()) {
-        Some((_, of)) => (of.written.clone(), of.source.field()),
-        None => (String::new(), String::new()),
-    };
-    Unresolved { expression, field, reason: reason.to_owned() }
+    match values().find(|(text, _)| is_at_fault(text)).or_else(|| values().next()) {
+        Some((_, of)) => of.unresolved(reason),
+        None => Expression { written: String::new(), source: Source::Url }.unresolved(reason), // its author made it so
+    }
 }
 
 /// The base of the URL, and what its author put behind it.

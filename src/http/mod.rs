@@ -46,8 +46,15 @@ use error::ApiError;
 
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn routes(config: &mut web::ServiceConfig) {
+    for group in [public, hooks, runs, more] {
+        group(config);
+    }
+    config.default_service(web::to(nothing_here));
+}
+
+/// For whoever knows the URL.
+fn public(config: &mut web::ServiceConfig) {
     config
-        // public: whoever knows the URL
         .service(
             on("/hooks/{token}")
                 .route(web::get().to(call::live))
@@ -84,8 +91,12 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(on("/docs/assets/{name}").route(web::get().to(documents::asset)))
         .service(on("/healthz").route(web::get().to(operations::health)).route(web::head().to(operations::health)))
         .service(on("/readyz").route(web::get().to(operations::ready)).route(web::head().to(operations::ready)))
-        .service(on("/metrics").route(web::get().to(operations::metrics)))
-        // with an API token
+        .service(on("/metrics").route(web::get().to(operations::metrics)));
+}
+
+/// With an API token, as all below.
+fn hooks(config: &mut web::ServiceConfig) {
+    config
         .service(on("/v1/hooks").route(web::get().to(hooks::list)).route(web::post().to(hooks::deploy)))
         .service(
             on("/v1/hooks/{id}")
@@ -116,7 +127,12 @@ fn routes(config: &mut web::ServiceConfig) {
             on("/v1/hooks/{id}/outputs/{histo}")
                 .route(web::get().to(outputs::show))
                 .route(web::delete().to(outputs::clear)),
-        )
+        );
+}
+
+/// Some of these also for the caller of an asynchronous run.
+fn runs(config: &mut web::ServiceConfig) {
+    config
         .service(on("/v1/runs").route(web::get().to(runs::list)))
         .service(on("/v1/runs/{id}").route(web::get().to(runs::show)))
         .service(on("/v1/runs/{id}/output").route(web::get().to(runs::output)))
@@ -126,7 +142,12 @@ fn routes(config: &mut web::ServiceConfig) {
         // with an API token, or by the caller of an asynchronous run
         .service(on("/v1/tasks/{id}").route(web::get().to(tasks::one)).wrap(from_fn(cors::of_run)))
         .service(on("/v1/runs/{id}/result").route(web::get().to(tasks::result)).wrap(from_fn(cors::of_run)))
-        .service(on("/v1/runs/{id}/events").route(web::get().to(events::of_run)).wrap(from_fn(cors::of_run)))
+        .service(on("/v1/runs/{id}/events").route(web::get().to(events::of_run)).wrap(from_fn(cors::of_run)));
+}
+
+/// Inboxes, users, and what is done to the whole server.
+fn more(config: &mut web::ServiceConfig) {
+    config
         .service(on("/v1/inboxes").route(web::get().to(inboxes::list)).route(web::post().to(inboxes::create)))
         .service(on("/v1/inboxes/{uuid}").route(web::get().to(inboxes::show)).route(web::delete().to(inboxes::delete)))
         .service(on("/v1/callbacks").route(web::get().to(callbacks::list)).route(web::post().to(callbacks::create)))
@@ -148,8 +169,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(on("/v1/users").route(web::get().to(users::list)).route(web::post().to(users::create)))
         .service(on("/v1/users/me").route(web::get().to(users::me)))
         .service(on("/v1/tokens").route(web::get().to(users::tokens)).route(web::post().to(users::issue)))
-        .service(on("/v1/tokens/{id}").route(web::delete().to(users::revoke)))
-        .default_service(web::to(nothing_here));
+        .service(on("/v1/tokens/{id}").route(web::delete().to(users::revoke)));
 }
 
 /// A resource; to a method it does not have it answers 405 with those that it has.

@@ -10,7 +10,7 @@ mod callback_change;
 mod contract;
 mod cors;
 mod declared;
-mod delivery;
+pub mod delivery;
 pub mod event;
 mod hook;
 mod ids;
@@ -37,7 +37,7 @@ pub use callback_change::{CallbackChange, CallbackSetup, Change, ConfigChange, H
 pub use contract::{Contract, Parameter, describe};
 pub use cors::{Cors, Origin};
 pub use declared::{DeclaredCallback, DeclaredCallbacks};
-pub use delivery::{Delivery, DeliveryAttempt, DeliveryStatus};
+pub use delivery::{Delivery, DeliveryAttempt, DeliveryStatus, NextStep};
 pub use event::{Event, EventType};
 pub use hook::{Hook, Imports, Version};
 pub use ids::{

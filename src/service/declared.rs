@@ -1,9 +1,14 @@
 //! Declared callbacks: whether they can be sent as they are declared, and whether what is answered is as declared.
 
+mod of_call;
+mod of_run;
+
 use chrono::TimeDelta;
 use jsonschema::{Draft, Validator};
 use serde_json::Value;
 
+pub(super) use self::of_call::{Asked, Wanted, wanted};
+pub(super) use self::of_run::{Calls, MOST, Sent};
 use super::{Error, Result, Service};
 use crate::expression::Template;
 use crate::model::{

@@ -52,7 +52,10 @@ impl Service {
         let owner = self.owner(caller, "owner", deploy.owner.as_ref()).await?;
         let notebook = Notebook::parse(&deploy.notebook)?;
         check_places(&deploy.dependencies)?;
-        deploy.callbacks.as_ref().map(declared::check).transpose()?;
+        if let Some(callbacks) = &deploy.callbacks {
+            declared::check(callbacks)?;
+            self.check_fixed(callbacks).await?;
+        }
         let before = self.db.hook_at(owner.0, &deploy.path).await?;
         let params_before = before.as_ref().map(|hook| &hook.params);
         let params = std::mem::take(&mut deploy.params).anew(params_before)?;
@@ -65,18 +68,13 @@ impl Service {
         };
         let mut plan = self.kernels.plan(wish).await?;
         plan.warnings.extend(unsigned(params_before, &params));
-        let (mut breaking, callbacks_before) = match &before {
-            Some(hook) => {
-                let breaking = self.breaking(hook, plan.contract.as_ref(), params.strict).await?;
-                let live = self.db.version(hook.id, &hook.histo).await?;
-                (breaking, live.and_then(|version| version.callbacks))
-            }
-            None => (Vec::new(), None),
+        let terms = (plan.contract.as_ref(), deploy.callbacks.as_ref());
+        let breaking = match &before {
+            Some(hook) => self.breaking(hook, terms, params.strict).await?,
+            None => Vec::new(),
         };
-        breaking.extend(declared::breaking(callbacks_before.as_ref(), deploy.callbacks.as_ref()));
         let doubts = |callbacks| declared::doubts(callbacks, plan.contract.as_ref());
-        let doubts = deploy.callbacks.as_ref().map(doubts).unwrap_or_default();
-        plan.warnings.extend(doubts);
+        plan.warnings.extend(deploy.callbacks.as_ref().map(doubts).unwrap_or_default());
         plan.warnings.extend(breaking.iter().cloned());
         let service = self.clone();
         // A task of its own: a caller that hangs up in the middle leaves nothing half-done.

@@ -97,7 +97,9 @@ impl Service {
     pub async fn promote(&self, caller: &Caller, id: HookId, histo: &Histo) -> Result<(Hook, Vec<String>)> {
         let before = self.hook(caller, id).await?;
         let version = self.db.version(id, histo).await?.ok_or(Error::NotFound("version"))?;
-        let breaking = self.breaking(&before, version.contract.as_ref(), before.params.strict).await?;
+        let breaking = self
+            .breaking(&before, (version.contract.as_ref(), version.callbacks.as_ref()), before.params.strict)
+            .await?;
         if !self.db.promote(id, histo, self.clock.now()).await? {
             return Err(Error::NotFound("version"));
         }

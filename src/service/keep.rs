@@ -56,7 +56,7 @@ impl Service {
             request,
             notice: notice(&order.hook, state),
             result: None,
-            declared: Vec::new(),
+            declared: ending.declared,
             error: ending.error,
         };
         tell(&end);

@@ -11,6 +11,7 @@ mod captures;
 mod conclude;
 mod contracts;
 pub mod declared;
+mod deliver;
 mod deploy;
 mod documents;
 mod ending;
@@ -53,6 +54,7 @@ pub use callbacks::{CallbackQuery, NewCallback};
 use captures::Captures;
 use contracts::Checkers;
 pub use contracts::inspect_notebook;
+use deliver::Flights;
 pub use deploy::{Deploy, DeployReply};
 pub use error::{Error, Result};
 pub use gate::Pass;
@@ -141,6 +143,8 @@ pub struct Service {
     sender: Semaphore,
     /// Leave to remove what exceeds its bounds.
     sweeper: Semaphore,
+    /// The deliveries that are being attempted.
+    flights: Arc<Flights>,
 }
 
 impl std::fmt::Debug for Service {
@@ -153,6 +157,7 @@ impl Service {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         let kernel = &parts.settings.kernel;
+        let flights = Flights::new(parts.settings.outbound.concurrency);
         Arc::new(Self {
             admission: Admission::new(kernel.limit, kernel.queue),
             live: Live::new(parts.clock.clone()),
@@ -181,6 +186,7 @@ impl Service {
             folders: Semaphore::new(FOLDER_USERS as usize),
             sender: Semaphore::new(1),
             sweeper: Semaphore::new(1),
+            flights,
         })
     }
 
@@ -266,6 +272,7 @@ impl Service {
     /// Ends the processes that a killed server left behind, and takes over its runs.
     pub async fn recover(self: &Arc<Self>) -> Result<()> {
         tokio::task::spawn_blocking(crate::kernel::remove_leftovers).await?;
+        self.db.reset_deliveries().await?;
         let runs = self.db.unfinished_runs().await?;
         // First: as long as a run is on record as running, the next start looks for its processes again.
         let running = runs.iter().filter(|run| run.mode == Mode::Sync || run.state == RunState::Running);

@@ -9,6 +9,7 @@ use tracing::Instrument as _;
 
 use super::attempt::Run as Running;
 use super::call::{Order, Respond};
+use super::declared::Sent;
 use super::reply::Reply;
 use super::{Error, Result, Service, on_disk};
 use crate::model::{Caller, ErrorKind, Mode, OnInterrupt, Page, Progress, Run, RunError, RunId, RunState, TaskKey};
@@ -126,7 +127,8 @@ impl Service {
                         live.note_answered();
                     }
                     let early = told.and_then(|reply| reply.body.answered());
-                    let running = Running { order, live, respond: Respond::nobody(), early };
+                    let sent = Sent::before(self.db.declared_sent(run.id).await?);
+                    let running = Running { order, live, respond: Respond::nobody(), early, sent };
                     self.runs.spawn_on(self.clone().carry_on(running, None, None).instrument(span), &self.runtime);
                 }
                 None => self.interrupted(&run).await?,

@@ -15,6 +15,7 @@ Errors: see ``nbhook.NbhookError`` and the tree in ``nbhook._errors``.
 from __future__ import annotations
 
 from . import _hooks
+from ._callback import callback
 from ._respond import (
     respond_csv,
     respond_error,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "add",
+    "callback",
     "cancel",
     "clear",
     "clear_output",
@@ -76,6 +78,7 @@ def add(
     dependencies: Dependencies | None = None,
     python: str | None = None,
     user: str | None = None,
+    callbacks: Mapping[str, Any] | None = None,
 ) -> HookUrl:
     """Deploy a notebook and return its URL. Deploying the same path again keeps the URL and makes a new version.
 
@@ -92,6 +95,9 @@ def add(
         dependencies: files and folders the notebook needs, as paths from the notebook's folder. They keep their place relative to
             the notebook; one from outside that folder is found beside it, by its base name.
         python: interpreter that runs the hook; default the one of this kernel (``sys.executable``).
+        callbacks: what the hook sends to URLs that its callers name: ``{"paid": {"{$callback_url}/invoices/{$request.body.id}":
+            {"summary": "…", "body": schema, "response": schema}}}``, with JSON Schemas; also ``method``, default POST. Sent when a run
+            succeeds, or by :func:`callback`; shown in the webhook's OpenAPI document.
 
     Returns:
         The URL, a ``str`` that shows as a link. Inside a run: an empty one.
@@ -105,7 +111,7 @@ def add(
         return HookUrl()
     from ._deploy import deploy
 
-    return deploy(path, params, debug, dependencies, python, user)
+    return deploy(path, params, debug, dependencies, python, user, callbacks)
 
 
 #: The same as :func:`add`: it makes a new version when the notebook has a webhook already.

@@ -1,9 +1,12 @@
 //! What the declared callbacks of hooks are signed with.
 
-use chrono::{DateTime, Utc};
+use std::collections::HashMap;
 
-use super::{Database, Write, millis, parse_secret, row, time};
-use crate::model::{HookId, SigningKeys, SigningSecret};
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::{Database, Write, from_json, millis, parse_secret, row, time};
+use crate::model::{HookId, RunId, SigningKeys, SigningSecret};
 use crate::store::Result;
 
 row! {
@@ -25,6 +28,29 @@ pub(super) async fn give_secret(tx: &mut Write, id: HookId, secret: &SigningSecr
 }
 
 impl Database {
+    /// How often each declared callback was called in a run, by name.
+    pub async fn declared_sent(&self, run: RunId) -> Result<HashMap<String, usize>> {
+        // What a callback is called is in its events; one call of a name may go to several URLs.
+        let calls: Vec<(String, Option<String>)> = sqlx::query_as(
+            "SELECT e.data, s.callback_url FROM subscriptions s JOIN deliveries d ON d.subscription_id = s.id
+             JOIN events e ON e.id = d.event_id WHERE s.run_id = $1 AND s.kind = 'declared' AND d.fallback_of IS NULL",
+        )
+        .bind(run.to_string())
+        .fetch_all(&self.pool)
+        .await?;
+        let mut of_url: HashMap<(String, Option<String>), usize> = HashMap::new();
+        for (data, url) in calls {
+            let data: Value = from_json(&data)?;
+            *of_url.entry((data["callback"].as_str().unwrap_or_default().to_owned(), url)).or_default() += 1;
+        }
+        let mut times = HashMap::new();
+        for ((name, _), count) in of_url {
+            let most: &mut usize = times.entry(name).or_default();
+            *most = count.max(*most);
+        }
+        Ok(times)
+    }
+
     /// None: the hook has never declared a callback.
     pub async fn callback_keys(&self, id: HookId) -> Result<Option<SigningKeys>> {
         let row: Option<KeysRow> = sqlx::query_as(
