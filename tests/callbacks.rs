@@ -1,13 +1,14 @@
-//! Callbacks and profiles: made, verified, listed, changed, removed. What is sent to them is in `deliveries`.
+//! Callbacks and profiles: made, verified, listed, changed, removed. What is sent to them is seen in `deliveries`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, TimeDelta, Utc};
 use hmac::{Hmac, Mac as _};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::app::{ADMIN, TestApp, allow_local, header, ok, problem};
+use crate::app::{ADMIN, TestApp, allow_local, eventually, header, ok, problem};
 use crate::cli::User;
 use crate::receiver::{Received, Receiver};
 use crate::retention::sql;
@@ -265,34 +266,50 @@ async fn what_is_in_use_is_not_deleted() {
     assert!(refused["detail"].as_str().unwrap().contains("callback 1"), "{refused}");
     ok(patch(&app, &json!(2), &json!({"fallback_callback_id": null})).await).await;
 
-    // One that has not ended is in the way; those that have, and what was delivered, are not.
-    let subscribe = |id: &str, status: &str| {
-        format!(
-            "INSERT INTO subscriptions (id, owner_id, kind, mode, status, callback_id, tags, filters, created_at)
-             SELECT '{id}', owner_id, 'events', 'once', '{status}', 1, '[]', '[]', 0 FROM callbacks WHERE id = 1;"
-        )
-    };
-    let active = "0198c5f0-0000-7000-8000-000000000009";
-    sql(app.data.path(), &subscribe(active, "active"));
-    let refused = problem(delete(&app, "/v1/callbacks", &json!(1)).await, 409).await;
-    assert!(refused["detail"].as_str().unwrap().contains(active), "{refused}");
-    sql(app.data.path(), "UPDATE subscriptions SET status = 'cancelled'");
-    for (number, status) in ["completed", "expired", "disabled"].into_iter().enumerate() {
-        sql(app.data.path(), &subscribe(&format!("0198c5f0-0000-7000-8000-00000000000{number}"), status));
-    }
-    let event = "INSERT INTO events SELECT '0198c5f0-0000-7000-8000-000000000001', owner_id, 'run.failed', 0, '[]', 'run', '{}'
-             FROM callbacks WHERE id = 1;
-         INSERT INTO deliveries (id, owner_id, event_id, subscription_id, callback_id, status, created_at)
-             SELECT '0198c5f0-0000-7000-8000-000000000002', owner_id, '0198c5f0-0000-7000-8000-000000000001', id, 1, 'dead', 0
-             FROM subscriptions WHERE status = 'completed';";
-    sql(app.data.path(), event);
     let deleted = ok(delete(&app, "/v1/callbacks", &json!(1)).await).await;
     assert_eq!(deleted, json!({"success": true}));
     problem(delete(&app, "/v1/callbacks", &json!(1)).await, 404).await;
-    let left = sql(app.data.path(), "SELECT COUNT(*) || ' ' || COUNT(callback_id) FROM subscriptions");
-    assert_eq!(left.trim(), "4 0");
     assert_eq!(ok(delete(&app, "/v1/profiles", &json!(1)).await).await, json!({"success": true}));
     assert_eq!(ids(&app.get("/v1/callbacks").await), [2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subscriptions_that_have_ended_are_not_in_the_way() {
+    let noon: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().unwrap();
+    let (app, receiver) = (TestApp::start_at(noon, allow_local).await, Receiver::start().await);
+    let body = json!({"mode": "HTTP", "config": {"url": receiver.url()}});
+    ok(send(&app, ADMIN, Method::POST, "/v1/callbacks", &body).await).await;
+    let subscribe = async |more: Value| {
+        let mut body = json!({"callback_id": 1, "tags": [["inbox"]]});
+        body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+        let made = ok(send(&app, ADMIN, Method::POST, "/v1/subscriptions", &body).await).await;
+        format!("/v1/subscriptions/{}", made["UUID"].as_str().unwrap())
+    };
+    let once = subscribe(json!({"mode": "once"})).await;
+    let inbox = ok(send(&app, ADMIN, Method::POST, "/v1/inboxes", &json!({})).await).await;
+    ok(app.http.post(inbox["url"].as_str().unwrap()).send().await.unwrap()).await;
+    assert_eq!(receiver.wait_for(2).await[1].json()["type"], "inbox.received");
+    let cancelled = subscribe(json!({"mode": "continuous"})).await;
+    let expired = subscribe(json!({"mode": "continuous", "expires_at": "2026-03-01T13:00:00Z"})).await;
+    for (open, end) in [(&cancelled, "cancel"), (&expired, "expire")] {
+        let refused = problem(delete(&app, "/v1/callbacks", &json!(1)).await, 409).await;
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.contains(open.rsplit('/').next().unwrap()), "{detail}");
+        if end == "cancel" {
+            assert_eq!(send(&app, ADMIN, Method::PUT, &cancelled, &Value::Null).await.status(), 202);
+        }
+    }
+    app.clock.as_ref().unwrap().advance(TimeDelta::hours(2));
+    let is_completed = async || app.get(&once).await["status"] == "completed";
+    eventually("the delivery has ended", is_completed).await;
+    ok(delete(&app, "/v1/callbacks", &json!(1)).await).await;
+    for (subscription, status) in [(once, "completed"), (cancelled, "cancelled"), (expired, "expired")] {
+        let shown = app.get(&subscription).await;
+        assert_eq!((&shown["status"], &shown["callback_id"]), (&json!(status), &Value::Null), "{shown}");
+    }
+    assert_eq!(app.get("/v1/subscriptions").await["items"].as_array().unwrap().len(), 3);
+    // Nothing that happens from now on finds what is gone.
+    ok(app.http.post(inbox["url"].as_str().unwrap()).send().await.unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
