@@ -1,10 +1,11 @@
-//! What goes on in the background: sending mails, removing what exceeds its bounds.
+//! What goes on in the background: sending mails and deliveries, removing what exceeds its bounds.
 //!
 //! Decides only when; what is done is a use case of `service`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -26,12 +27,23 @@ const THOROUGH: chrono::Duration = chrono::Duration::days(1);
 /// Longest time between two looks at the clock.
 const GLANCE: Duration = Duration::from_secs(5);
 
+/// Longest time between two looks at the clock while a delivery waits for its time.
+const BLINK: Duration = Duration::from_millis(200);
+
+/// How long deliveries that go on may hold up the end of the server.
+const LAST_DELIVERIES: Duration = Duration::from_secs(3);
+
+/// Waits after the database did not answer.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
 /// The background tasks of a server.
 #[derive(Debug)]
 pub struct Worker {
     stop: CancellationToken,
     notices: JoinHandle<()>,
     sweeps: JoinHandle<()>,
+    deliveries: JoinHandle<()>,
 }
 
 impl Worker {
@@ -39,16 +51,18 @@ impl Worker {
     pub fn start(service: Arc<Service>, clock: SharedClock) -> Self {
         let stop = CancellationToken::new();
         let sweeps = tokio::spawn(sweep(service.clone(), clock.clone(), stop.clone()));
+        let deliveries = tokio::spawn(deliver(service.clone(), clock.clone(), stop.clone()));
         let notices = tokio::spawn(send_notices(service, clock, stop.clone()));
-        Self { stop, notices, sweeps }
+        Self { stop, notices, sweeps, deliveries }
     }
 
-    /// Ends what is going on. A mail that is not handed over soon is sent again at the next start.
+    /// Ends what is going on. A mail or a delivery that is not handed over soon is sent again at the next start.
     pub async fn stop(self) {
         self.stop.cancel();
         // A panic in one was logged by the runtime's hook.
         let _ = self.sweeps.await;
         let _ = self.notices.await;
+        let _ = self.deliveries.await;
     }
 }
 
@@ -98,5 +112,53 @@ async fn sweep(service: Arc<Service>, clock: SharedClock, stop: CancellationToke
             () = stop.cancelled() => return,
             () = tokio::time::sleep(GLANCE) => {}
         }
+    }
+}
+
+/// Begins what is due, whenever something is.
+async fn deliver(service: Arc<Service>, clock: SharedClock, stop: CancellationToken) {
+    let mut wait = FIRST_WAIT;
+    loop {
+        let begun = tokio::select! {
+            begun = service.deliver_due() => begun,
+            () = stop.cancelled() => break,
+        };
+        match begun {
+            Ok(due) => {
+                wait = FIRST_WAIT;
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = service.delivery_news() => {}
+                    () = come(due, &clock) => {}
+                }
+            }
+            Err(error) => {
+                if wait == FIRST_WAIT {
+                    tracing::error!(%error, "cannot look for deliveries; it is tried again and again");
+                }
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = tokio::time::sleep(wait) => {}
+                }
+                wait = (wait * 2).min(LONGEST_WAIT);
+            }
+        }
+    }
+    if tokio::time::timeout(LAST_DELIVERIES, service.deliveries_ended()).await.is_err() {
+        service.abandon_deliveries();
+        service.deliveries_ended().await;
+    }
+}
+
+/// Ends when the time has come by the server's clock, which may be set, and after a while in any case.
+async fn come(due: Option<DateTime<Utc>>, clock: &SharedClock) {
+    let glance = tokio::time::Instant::now() + GLANCE;
+    loop {
+        let left = due.map(|due| (due - clock.now()).to_std().unwrap_or_default());
+        let nap = left.map_or(GLANCE, |left| left.min(BLINK));
+        if nap.is_zero() || glance <= tokio::time::Instant::now() {
+            return;
+        }
+        tokio::time::sleep(nap).await;
     }
 }

@@ -12,6 +12,7 @@ mod control;
 mod cors;
 mod crash;
 mod declared;
+mod deliveries;
 mod demo;
 mod deploying;
 mod durable;

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request, as it came.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Received {
     pub(crate) method: String,
     pub(crate) path: String,
@@ -25,6 +25,13 @@ pub(crate) struct Received {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
     pub(crate) at: Instant,
+}
+
+impl std::fmt::Debug for Received {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { method, path, query, headers, body, .. } = self;
+        write!(f, "{method} {path}?{query} {headers:?} {}", String::from_utf8_lossy(body))
+    }
 }
 
 impl Received {

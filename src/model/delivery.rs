@@ -78,6 +78,33 @@ pub struct DeliveryAttempt {
     pub response_valid: Option<bool>,
 }
 
+/// What comes of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextStep {
+    Delivered,
+    /// The receiver does not want it.
+    Rejected,
+    /// The receiver wants nothing any more.
+    Gone,
+    Retry(DateTime<Utc>),
+    /// It was tried often enough.
+    Dead,
+}
+
+/// What names a callback among those who get deliveries, of whom none is to hold up the others.
+#[must_use]
+pub fn receiver_of_callback(callback: CallbackId) -> String {
+    format!("callback:{callback}")
+}
+
+/// What names where a URL leads: its scheme, host and port.
+#[must_use]
+pub fn receiver_of_url(url: &str) -> String {
+    let begin = url.find("://").map_or(0, |scheme| scheme + 3);
+    let end = url[begin..].find(['/', '?', '#']).map_or(url.len(), |length| begin + length);
+    url[..end].to_ascii_lowercase()
+}
+
 /// See the module's documentation.
 #[derive(Debug, Clone)]
 pub struct Delivery {
@@ -95,4 +122,22 @@ pub struct Delivery {
     pub next_attempt_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_is_where_a_url_leads() {
+        for (url, receiver) in [
+            ("https://Example.org/a/b?c=//d", "https://example.org"),
+            ("http://10.0.0.1:8080?a=/", "http://10.0.0.1:8080"),
+            ("https://[::1]:1/", "https://[::1]:1"),
+            ("https://example.org#/a", "https://example.org"),
+            ("nonsense", "nonsense"),
+        ] {
+            assert_eq!(receiver_of_url(url), receiver);
+        }
+    }
 }

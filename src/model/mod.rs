@@ -9,7 +9,7 @@ mod callback;
 mod contract;
 mod cors;
 mod declared;
-mod delivery;
+pub mod delivery;
 pub mod event;
 mod hook;
 mod ids;
@@ -35,7 +35,7 @@ pub use callback::{Callback, CallbackConfig, CallbackHeader, CallbackScheme, Pro
 pub use contract::{Contract, Parameter, describe};
 pub use cors::{Cors, Origin};
 pub use declared::{DeclaredCallback, DeclaredCallbacks};
-pub use delivery::{Delivery, DeliveryAttempt, DeliveryStatus};
+pub use delivery::{Delivery, DeliveryAttempt, DeliveryStatus, NextStep};
 pub use event::{Event, EventType};
 pub use hook::{Hook, Imports, Version};
 pub use ids::{

@@ -10,6 +10,7 @@ mod captures;
 mod conclude;
 mod contracts;
 pub mod declared;
+mod deliver;
 mod deploy;
 mod documents;
 mod ending;
@@ -50,6 +51,7 @@ pub use call::{Called, Target};
 use captures::Captures;
 use contracts::Checkers;
 pub use contracts::inspect_notebook;
+use deliver::Flights;
 pub use deploy::{Deploy, DeployReply};
 pub use error::{Error, Result};
 pub use gate::Pass;
@@ -137,6 +139,8 @@ pub struct Service {
     sender: Semaphore,
     /// Leave to remove what exceeds its bounds.
     sweeper: Semaphore,
+    /// The deliveries that are being attempted.
+    flights: Arc<Flights>,
 }
 
 impl std::fmt::Debug for Service {
@@ -149,6 +153,7 @@ impl Service {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         let kernel = &parts.settings.kernel;
+        let flights = Flights::new(parts.settings.outbound.concurrency);
         Arc::new(Self {
             admission: Admission::new(kernel.limit, kernel.queue),
             live: Live::new(parts.clock.clone()),
@@ -177,6 +182,7 @@ impl Service {
             folders: Semaphore::new(FOLDER_USERS as usize),
             sender: Semaphore::new(1),
             sweeper: Semaphore::new(1),
+            flights,
         })
     }
 
@@ -262,6 +268,7 @@ impl Service {
     /// Ends the processes that a killed server left behind, and takes over its runs.
     pub async fn recover(self: &Arc<Self>) -> Result<()> {
         tokio::task::spawn_blocking(crate::kernel::remove_leftovers).await?;
+        self.db.reset_deliveries().await?;
         let runs = self.db.unfinished_runs().await?;
         // First: as long as a run is on record as running, the next start looks for its processes again.
         let running = runs.iter().filter(|run| run.mode == Mode::Sync || run.state == RunState::Running);

@@ -9,8 +9,9 @@ mod kept;
 mod tests;
 
 pub use database::{
-    Database, Deployed, FinishedRun, InboxReply, KeyClaim, KeyUse, ListedOutput, NewCapture, NewDeclared, NewDeploy,
-    NewNotice, NewRun, Notice, NoticeEvent, OnRecord, Received, RemovedRun, RunFilter, Unfinished,
+    AttemptEnd, ClaimLimits, Claimed, Database, Deployed, DueDelivery, FinishedRun, InboxReply, KeyClaim, KeyUse,
+    ListedOutput, NewCapture, NewDeclared, NewDeploy, NewNotice, NewRun, Notice, NoticeEvent, OnRecord, Received,
+    Recipient, RemovedRun, RunFilter, Unfinished,
 };
 pub use files::{DataLock, FileStamp, Files, Found, Scratch, VersionFiles, write_atomic};
 

@@ -12,7 +12,8 @@ use super::notices::{self, NewNotice};
 use super::{Database, Write, from_json, millis, parse, row, runs, subscriptions, time, to_json};
 use crate::model::{
     CallbackId, CallbackMethod, DeliveryId, Event, EventId, EventType, RunId, SigningSecret, Subscription,
-    SubscriptionId, SubscriptionKind, SubscriptionMode, SubscriptionStatus, Target, UserId, event, notification,
+    SubscriptionId, SubscriptionKind, SubscriptionMode, SubscriptionStatus, Target, UserId, delivery, event,
+    notification,
 };
 use crate::store::{Result, StoreError};
 
@@ -49,6 +50,8 @@ pub(super) struct NewDelivery {
     pub(super) event: EventId,
     pub(super) subscription: SubscriptionId,
     pub(super) callback: Option<CallbackId>,
+    /// See [`delivery::receiver_of_url`].
+    pub(super) receiver: String,
     pub(super) fallback_of: Option<DeliveryId>,
     pub(super) method: Option<CallbackMethod>,
     /// JSON; none: made of the event.
@@ -127,16 +130,17 @@ async fn notify(tx: &mut Write, to: &Subscription, event: &Event, body: Option<S
     let is_topic = matches!(to.target, Target::Topic(_));
     let has_ended = is_topic && to.mode == SubscriptionMode::Once;
     subscriptions::note_match(tx, to, event.at, has_ended).await?;
-    let callback = match &to.target {
+    let (callback, receiver) = match &to.target {
         Target::Topic(topic) => return publish(tx, topic, event).await,
-        Target::Callback(callback) => Some(*callback),
-        Target::Url { .. } => None,
+        Target::Callback(callback) => (Some(*callback), delivery::receiver_of_callback(*callback)),
+        Target::Url { url, .. } => (None, delivery::receiver_of_url(url)),
     };
     let delivery = NewDelivery {
         owner: to.owner,
         event: event.id,
         subscription: to.id,
         callback,
+        receiver,
         fallback_of: None,
         method: None,
         body,
@@ -162,8 +166,8 @@ pub(super) async fn deliver(tx: &mut Write, new: &NewDelivery) -> Result<Deliver
     let id = DeliveryId::new();
     sqlx::query(
         "INSERT INTO deliveries (id, owner_id, event_id, subscription_id, callback_id, fallback_of, method, body, expects,
-             status, next_attempt_at, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', $10, $10)",
+             status, next_attempt_at, created_at, receiver)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', $10, $10, $11)",
     )
     .bind(id.to_string())
     .bind(new.owner.to_string())
@@ -175,6 +179,7 @@ pub(super) async fn deliver(tx: &mut Write, new: &NewDelivery) -> Result<Deliver
     .bind(&new.body)
     .bind(&new.expects)
     .bind(millis(new.at))
+    .bind(&new.receiver)
     .execute(&mut **tx)
     .await?;
     tx.news.deliveries = true;
@@ -222,6 +227,7 @@ pub(super) async fn call_back(tx: &mut Write, run: RunId, new: &NewDeclared, at:
         event: event.id,
         subscription: subscription.id,
         callback: None,
+        receiver: delivery::receiver_of_url(&new.url),
         fallback_of: None,
         method: Some(new.method),
         body: Some(new.body.to_string()),

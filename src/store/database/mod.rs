@@ -6,6 +6,7 @@
 mod answered;
 mod calls;
 mod declared;
+mod deliveries;
 mod events;
 mod hooks;
 mod inboxes;
@@ -35,6 +36,7 @@ use super::{Result, StoreError};
 use crate::model::SigningSecret;
 
 pub use calls::{KeyClaim, KeyUse};
+pub use deliveries::{AttemptEnd, ClaimLimits, Claimed, DueDelivery, Recipient};
 pub use events::NewDeclared;
 use events::Subscribers;
 pub use hooks::{Deployed, NewDeploy};
@@ -207,6 +209,7 @@ fn migrations() -> Migrator {
         (7, "inboxes", include_str!("../migrations/0007_inboxes.sql")),
         (8, "events", include_str!("../migrations/0008_events.sql")),
         (9, "declared callbacks", include_str!("../migrations/0009_declared_callbacks.sql")),
+        (10, "deliveries", include_str!("../migrations/0010_deliveries.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)

@@ -59,7 +59,8 @@ impl TryFrom<SubscriptionRow> for Subscription {
     }
 }
 
-fn secrets(text: &str) -> Result<Vec<SigningSecret>> {
+/// Reads secrets with blanks between.
+pub(super) fn secrets(text: &str) -> Result<Vec<SigningSecret>> {
     text.split_whitespace().map(parse_secret).collect()
 }
 
