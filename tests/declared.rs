@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::app::{TestApp, allow_local, eventually, fixture, notebook, ok, problem, run_of, url};
+use crate::binary::Server;
 use crate::openapi::{good, tool};
 use crate::receiver::{Answer, Received, Receiver};
+use crate::tasks::Signs;
 
 const KEY: &str = "{$callback_url}/invoices/{$request.body.id}";
 
@@ -85,10 +87,16 @@ async fn the_invoice_example_to_the_letter() {
     let target = "POST /events/invoices/..%2F..%2Fx%3Fy?tenant=1";
     assert_eq!(sent(&receiver.wait_for(2).await)[1].0, target);
 
+    // Whoever does not wait for the run is told no less.
+    let query = [("callback_url", events.as_str())];
+    let call = app.http.post(url(&hook)).query(&query).json(&invoice()).header("prefer", "respond-async");
+    assert_eq!(call.send().await.unwrap().status(), 202);
+    assert_eq!(sent(&receiver.wait_for(3).await)[2].0, "POST /events/invoices/2expen51ve");
+
     // Without an address nobody is told, and a run that ends later shows that nothing was sent.
     ok(post(&app, &hook, &[], &invoice()).await).await;
     ok(post(&app, &hook, &[("callback_url", &events)], &invoice()).await).await;
-    assert_eq!(receiver.wait_for(3).await.len(), 3);
+    assert_eq!(receiver.wait_for(4).await.len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -296,6 +304,43 @@ async fn an_answer_of_another_shape_is_noted() {
     let mut valid = valid().await;
     valid.sort_by_key(Value::to_string);
     assert_eq!(valid, [json!(false), json!(false), json!(true)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_forgets_no_callback_and_the_next_sends_none_twice() {
+    let (data, signs, receiver) = (tempfile::TempDir::new().unwrap(), Signs::new(), Receiver::start().await);
+    let settings = [("NBHOOK_OUTBOUND__ALLOW", "127.0.0.1"), ("NBHOOK_OUTBOUND__ALLOW_HTTP", "true")];
+    let mut server = Server::start_with(data.path(), &settings);
+    let code = "\
+        import os, time\nfrom nbhook import webhook\n\
+        webhook.callback('step', {'n': 1})\n\
+        while not os.path.exists(gate): time.sleep(0.02)\n\
+        webhook.callback('step', {'n': 2})\n\
+        webhook.respond_json({'id': 7})";
+    let deploy = json!({
+        "path": "a.ipynb",
+        "notebook": notebook(&[code]),
+        "params": {"on_interrupt": "retry"},
+        "callbacks": {"step": {"{$request.body#/to}/{$id}": {}}, "done": {"{$request.body.to}/{$response.body.id}": {}}},
+    });
+    let hook = ok(server.api(Method::POST, "/v1/hooks").json(&deploy).send().await.unwrap()).await;
+    let body = json!({"to": receiver.url(), "id": "a/b", "gate": signs.text("gate")});
+    let call = server.http.post(url(&hook)).json(&body).header("prefer", "respond-async");
+    assert_eq!(call.send().await.unwrap().status(), 202);
+    let first = ("POST /a%2Fb".to_owned(), json!({"n": 1}));
+    assert_eq!(sent(&receiver.wait_for(1).await), [first.clone()]);
+    eventually("the delivery is on record", async || {
+        let metrics = server.api(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+        metrics.contains("nbhook_delivery_attempts_total{result=\"delivered\"} 1")
+    })
+    .await;
+    server.kill();
+    signs.give("gate");
+    let _server = Server::start_with(data.path(), &settings);
+    let mut all = sent(&receiver.wait_for(3).await);
+    all[1..].sort_by_key(|(target, _)| target.clone());
+    let second = ("POST /a%2Fb".to_owned(), json!({"n": 2}));
+    assert_eq!(all, [first, ("POST /7".to_owned(), json!({"id": 7})), second]);
 }
 
 /// A browser for the test, if there is one: the setting `NBHOOK_TEST_BROWSER`, or Chromium where Debian has it.
