@@ -61,7 +61,7 @@ const RULES: [Rule; 19] = [
     Rule { module: "worker", knows: &["service", "clock"], crates: &[] },
     Rule {
         module: "http",
-        knows: &["service", "model"],
+        knows: &["service", "model", "clock"],
         crates: &["actix_web", "actix_files", "actix_multipart", "utoipa_swagger_ui"],
     },
     Rule {

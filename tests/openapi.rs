@@ -16,7 +16,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// The route table of `src/http/mod.rs`, as text: `get /v1/hooks`. HEAD and OPTIONS follow from the others.
 fn routes() -> BTreeSet<String> {
     let text = std::fs::read_to_string(format!("{ROOT}/src/http/mod.rs")).unwrap();
-    let table = text.split_once("fn routes(").unwrap().1.split_once("\n}").unwrap().0;
+    let table = text.split_once("fn routes(").unwrap().1.split_once("fn on(").unwrap().0;
     let mut found = BTreeSet::new();
     for resource in table.split("on(\"").skip(1) {
         let (path, rest) = resource.split_once('"').unwrap();

@@ -35,14 +35,15 @@ impl ListQuery {
         Ok(query)
     }
 
-    /// A field that the list is filtered by; `expected` says what it has to be.
+    /// A field that the list is filtered by; `expected` says what it has to be. One called `filters[name]` is told as `name`.
     pub(super) fn filter<T: FromStr + ToString>(
         &mut self,
         name: &'static str,
         expected: &str,
     ) -> Result<Option<T>, ApiError> {
         let Some(value) = self.take::<T>(name, expected)? else { return Ok(None) };
-        self.filters.insert(name.to_owned(), value.to_string().into());
+        let told = name.strip_prefix("filters[").and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+        self.filters.insert(told.to_owned(), value.to_string().into());
         Ok(Some(value))
     }
 

@@ -6,6 +6,7 @@
 mod address;
 mod answered;
 mod callback;
+mod callback_change;
 mod contract;
 mod cors;
 mod declared;
@@ -32,6 +33,7 @@ mod user;
 pub use address::{EmailAddress, NextUrl};
 pub use answered::Answered;
 pub use callback::{Callback, CallbackConfig, CallbackHeader, CallbackScheme, Profile, SigningKeys};
+pub use callback_change::{CallbackChange, CallbackSetup, Change, ConfigChange, HeaderChange};
 pub use contract::{Contract, Parameter, describe};
 pub use cors::{Cors, Origin};
 pub use declared::{DeclaredCallback, DeclaredCallbacks};

@@ -1,11 +1,10 @@
 # %% A person's notebook that deploys another one beside it, and looks after it with every function of the client.
-import contextlib
-import io
 import json
 import os
 import pathlib
 
 import nbformat
+from cell_helpers import quietly, raises
 from nbhook import Conflict, Invalid, NotebookPathError, NotFound, RunFailed, webhook
 
 
@@ -16,20 +15,6 @@ def save(answer):
     made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(made, NAME)
     return pathlib.Path(NAME).read_bytes()
-
-
-def raises(kind, function, *arguments, **named):
-    try:
-        function(*arguments, **named)
-    except kind as error:
-        return error
-    raise AssertionError(f"{function.__name__} did not raise {kind.__name__}")
-
-
-def quietly(function, *arguments, **named):
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        return function(*arguments, **named), said.getvalue()
 
 
 NAME = "Zahlen & Übersicht.ipynb"

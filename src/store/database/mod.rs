@@ -4,6 +4,7 @@
 //! for each other instead of failing half-way.
 
 mod answered;
+mod callbacks;
 mod calls;
 mod declared;
 mod deliveries;
@@ -12,6 +13,7 @@ mod hooks;
 mod inboxes;
 mod notices;
 mod outputs;
+mod profiles;
 mod retention;
 mod runs;
 mod signatures;
@@ -35,6 +37,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use super::{Result, StoreError};
 use crate::model::SigningSecret;
 
+pub use callbacks::CallbackFilter;
 pub use calls::{KeyClaim, KeyUse};
 pub use deliveries::{AttemptEnd, ClaimLimits, Claimed, DueDelivery, Recipient};
 pub use events::NewDeclared;

@@ -39,7 +39,7 @@ impl TryFrom<SubscriptionRow> for Subscription {
             (Some(url), ..) => Target::Url { url, secrets: secrets(row.secrets.as_deref().unwrap_or_default())? },
             (None, Some(callback), _) => Target::Callback(CallbackId::from_number(callback)),
             (None, None, Some(topic)) => Target::Topic(topic),
-            (None, None, None) => return Err(StoreError::Corrupt(format!("subscription {} goes nowhere", row.id))),
+            (None, None, None) => Target::Gone,
         };
         Ok(Self {
             id: parse(&row.id)?,
@@ -73,6 +73,7 @@ pub(super) async fn insert(tx: &mut Write, new: &Subscription) -> Result<()> {
         }
         Target::Callback(callback) => (None, None, Some(callback.number()), None),
         Target::Topic(topic) => (None, None, None, Some(topic)),
+        Target::Gone => (None, None, None, None),
     };
     sqlx::query(
         "INSERT INTO subscriptions (id, owner_id, kind, mode, status, callback_url, callback_id, topic, run_id, tags, filters,
