@@ -26,6 +26,7 @@ fn route(method: Method, pattern: &'static str, body: Value, id: impl Into<Optio
 /// Every route below /v1, with a body that would be taken.
 fn routes() -> Vec<Route> {
     let (hook, run, token, inbox) = ("hook", "run", "token", "inbox");
+    let (event, subscription, topic) = ("event", "subscription", "topic");
     let deploy = json!({"path": "new.ipynb", "notebook": notebook(&["1"])});
     vec![
         route(Method::GET, "/v1/hooks", Value::Null, None),
@@ -52,6 +53,13 @@ fn routes() -> Vec<Route> {
         route(Method::POST, "/v1/runs/{id}/rerun", Value::Null, run),
         route(Method::GET, "/v1/tasks", Value::Null, None),
         route(Method::GET, "/v1/tasks/{id}", Value::Null, run),
+        route(Method::GET, "/v1/subscriptions", Value::Null, None),
+        route(Method::POST, "/v1/subscriptions", json!({"topic": "other"}), None),
+        route(Method::GET, "/v1/subscriptions/{id}", Value::Null, subscription),
+        route(Method::PUT, "/v1/subscriptions/{id}", Value::Null, subscription),
+        route(Method::GET, "/v1/events", Value::Null, None),
+        route(Method::GET, "/v1/events/{id}", Value::Null, event),
+        route(Method::GET, "/v1/topics/{name}/events", Value::Null, topic),
         route(Method::GET, "/v1/inboxes", Value::Null, None),
         route(Method::POST, "/v1/inboxes", json!({"no_override": true}), None),
         route(Method::GET, "/v1/inboxes/{uuid}", Value::Null, inbox),
@@ -84,7 +92,7 @@ fn the_table_of_this_test_is_the_route_table() {
 
 /// A request of a route with this id and histo in its path.
 fn request(app: &TestApp, token: &str, route: &Route, id: &str, histo: &str) -> reqwest::RequestBuilder {
-    let path = route.pattern.replace("{id}", id).replace("{uuid}", id).replace("{histo}", histo);
+    let path = route.pattern.replace("{id}", id).replace("{uuid}", id).replace("{name}", id).replace("{histo}", histo);
     let request = app.api_as(token, route.method.clone(), &path);
     if route.body.is_null() { request } else { request.json(&route.body) }
 }
@@ -101,8 +109,11 @@ async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
     assert_eq!(tokens["items"].as_array().unwrap().len(), 1, "a member sees their own tokens only");
     let inbox = app.api_as(&alice, Method::POST, "/v1/inboxes").json(&json!({"auto_delete": false}));
     let inbox = ok(inbox.send().await.unwrap()).await;
+    let subscription = app.api_as(&alice, Method::POST, "/v1/subscriptions").json(&json!({"topic": "hers"}));
+    let subscription = ok(subscription.send().await.unwrap()).await;
+    let events = app.get("/v1/events").await;
     let all = async |app: &TestApp| {
-        let lists = ["/v1/hooks", "/v1/runs", "/v1/tokens", "/v1/inboxes"];
+        let lists = ["/v1/hooks", "/v1/runs", "/v1/tokens", "/v1/inboxes", "/v1/subscriptions", "/v1/events"];
         let mut told = Vec::new();
         for list in lists {
             told.push(app.get(list).await);
@@ -117,6 +128,9 @@ async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
             "hook" => hook["id"].as_str(),
             "run" => Some(run.as_str()),
             "inbox" => inbox["uuid"].as_str(),
+            "event" => events["items"][0]["uuid"].as_str(),
+            "subscription" => subscription["UUID"].as_str(),
+            "topic" => subscription["topic"].as_str(),
             _ => tokens["items"][0]["id"].as_str(),
         };
         let histo = if route.pattern.contains("outputs") { &output } else { hook["histo"].as_str().unwrap() };
@@ -174,6 +188,7 @@ async fn without_a_valid_token_nothing_is_told() {
                 .pattern
                 .replace("{id}", id)
                 .replace("{uuid}", id)
+                .replace("{name}", id)
                 .replace("{histo}", hook["histo"].as_str().unwrap());
             let mut request = app.http.request(route.method.clone(), format!("{}{path}", app.url));
             if let Some(header) = header {

@@ -135,6 +135,9 @@ impl From<Error> for ApiError {
             Error::QueueFull { retry_after } => {
                 Problem::new("queue-full", StatusCode::TOO_MANY_REQUESTS, told).retry_after(retry_after)
             }
+            Error::TooManyReaders { retry_after } => {
+                Problem::new("too-many-readers", StatusCode::TOO_MANY_REQUESTS, told).retry_after(retry_after)
+            }
             Error::Draining { retry_after } => {
                 Problem::new("shutting-down", StatusCode::SERVICE_UNAVAILABLE, told).retry_after(retry_after)
             }

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -65,6 +66,13 @@ impl ListQuery {
     /// The answer: `items`, sorted by `sort`, newest first.
     pub(super) fn answer(self, sort: &str, items: &impl Serialize) -> HttpResponse {
         self.answer_in(sort, "desc", items)
+    }
+
+    /// The same as another media type of JSON.
+    pub(super) fn answer_as(self, media_type: &'static str, sort: &str, items: &impl Serialize) -> HttpResponse {
+        let mut response = self.answer(sort, items);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        response
     }
 
     /// The answer, sorted the other way: `order` is `asc` or `desc`.

@@ -2,6 +2,7 @@
 //!
 //! It parses requests into the model's types, calls one use case, and writes what comes of it. It decides nothing.
 
+mod accept;
 mod auth;
 mod body;
 mod call;
@@ -14,6 +15,7 @@ mod documents;
 mod error;
 mod events;
 mod fields;
+mod happened;
 mod hooks;
 mod inbox;
 mod inboxes;
@@ -28,7 +30,10 @@ mod received;
 mod reply;
 mod runs;
 mod server;
+mod subscribe;
+mod subscriptions;
 mod tasks;
+mod topics;
 mod unrun;
 mod users;
 mod versions;
@@ -86,6 +91,7 @@ fn public(config: &mut web::ServiceConfig) {
                 .default_service(web::to(inbox::capture)), // HEAD, OPTIONS, and whatever else there is
         )
         .service(on("/openapi.json").route(web::get().to(documents::of_api)))
+        .service(on("/asyncapi.json").route(web::get().to(documents::of_events)))
         .service(on("/docs").route(web::get().to(documents::page_of_api)))
         .service(on("/docs/assets/{name}").route(web::get().to(documents::asset)))
         .service(on("/healthz").route(web::get().to(operations::health)).route(web::head().to(operations::health)))
@@ -141,7 +147,20 @@ fn runs(config: &mut web::ServiceConfig) {
         // with an API token, or by the caller of an asynchronous run
         .service(on("/v1/tasks/{id}").route(web::get().to(tasks::one)).wrap(from_fn(cors::of_run)))
         .service(on("/v1/runs/{id}/result").route(web::get().to(tasks::result)).wrap(from_fn(cors::of_run)))
-        .service(on("/v1/runs/{id}/events").route(web::get().to(events::of_run)).wrap(from_fn(cors::of_run)));
+        .service(on("/v1/runs/{id}/events").route(web::get().to(events::of_run)).wrap(from_fn(cors::of_run)))
+        .service(
+            on("/v1/subscriptions/{id}")
+                .route(web::get().to(subscriptions::show))
+                .route(web::put().to(subscriptions::cancel)),
+        )
+        .service(
+            on("/v1/subscriptions")
+                .route(web::get().to(subscriptions::list))
+                .route(web::post().to(subscriptions::create)),
+        )
+        .service(on("/v1/events").route(web::get().to(happened::list)))
+        .service(on("/v1/events/{id}").route(web::get().to(happened::show)))
+        .service(on("/v1/topics/{name}/events").route(web::get().to(topics::read)));
 }
 
 /// Inboxes, users, and what is done to the whole server.

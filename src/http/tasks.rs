@@ -1,27 +1,30 @@
 //! `/v1/tasks`: asynchronous runs as their callers see them (`application/hal+json`).
 
-use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER};
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
+use super::accept::{self, HAL, JSON};
 use super::auth::{self, Authenticated};
 use super::error::{self, ApiError};
 use super::hooks::Id;
 use super::list::ListQuery;
 use super::{body, reply};
-use crate::model::{RunId, RunState, TaskKey};
-use crate::service::{Accept, Asker, Error, Service, Task};
+use crate::model::{RunId, RunState, SigningSecret, TaskKey, notification};
+use crate::service::{Asker, Error, Service, Task};
 
-const HAL: &str = "application/hal+json";
 /// What tasks may be asked for as.
-const OFFERED: [&str; 3] = [HAL, "application/json", "application/problem+json"];
+const OFFERED: [&str; 3] = [HAL, JSON, error::PROBLEM];
 /// After how many seconds it is worth while to ask again.
 const ASK_AGAIN: u64 = 2;
 
 fn link(resource: &str, task: &Task, rest: &str) -> String {
-    let key = task.key.as_ref().map(TaskKey::expose);
-    let query = key.map(|key| format!("?key={key}")).unwrap_or_default();
-    format!("/v1/{resource}/{}{rest}{query}", task.run.id)
+    format!("/v1/{resource}/{}{rest}{}", task.run.id, query(task))
+}
+
+/// What lets the caller of a run see it.
+fn query(task: &Task) -> String {
+    task.key.as_ref().map(TaskKey::expose).map(|key| format!("?key={key}")).unwrap_or_default()
 }
 
 fn message(state: RunState) -> &'static str {
@@ -39,6 +42,9 @@ fn show(task: &Task) -> Value {
     let mut links = json!({"self": {"href": link("tasks", task, "")}});
     if ended {
         links["result"] = json!({"href": link("runs", task, "/result")});
+    }
+    if let Some(subscription) = task.subscription {
+        links["subscription"] = json!({"href": format!("{}{}", notification::link(subscription), query(task))});
     }
     json!({
         "_links": links,
@@ -61,7 +67,11 @@ pub(super) fn accepted(task: &Task) -> HttpResponse {
     if task.replayed {
         response.insert_header((HeaderName::from_static("idempotent-replayed"), "true"));
     }
-    response.body(show(task).to_string())
+    let mut view = show(task);
+    if let Some(secret) = task.secret.as_ref().map(SigningSecret::expose) {
+        view["callbackSecret"] = secret.into();
+    }
+    response.body(view.to_string())
 }
 
 /// Who asks: with a task's key, or with an API token.
@@ -79,10 +89,11 @@ pub(super) async fn list(
     service: web::Data<Service>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
+    let media_type = accept::chosen(&request, &[JSON, HAL])?;
     let mut query = ListQuery::of(&request)?;
     let state = query.filter::<RunState>("state", &super::runs::states())?;
     let tasks = service.tasks(&caller, state, query.page).await?;
-    Ok(query.answer("UUID", &tasks.iter().map(show).collect::<Vec<_>>()))
+    Ok(query.answer_as(media_type, "UUID", &tasks.iter().map(show).collect::<Vec<_>>()))
 }
 
 pub(super) async fn one(
@@ -91,11 +102,7 @@ pub(super) async fn one(
     id: Id<RunId>,
 ) -> Result<HttpResponse, ApiError> {
     let asker = asker(&request).await?;
-    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let accept = Accept::parse(accept);
-    if OFFERED.iter().all(|media_type| accept.quality(media_type) <= 0.0) {
-        return Err(ApiError::not_acceptable(HAL));
-    }
+    accept::chosen(&request, &OFFERED)?;
     let task = service.task(&asker, id.0).await?;
     Ok(match (&task.run.state, &task.run.error) {
         (RunState::Succeeded, _) => {

@@ -76,6 +76,14 @@ uuid_id!(
     DeliveryId
 );
 
+impl EventId {
+    /// Reads the id of an event as a place among events, whether or not it is kept. Ids of another kind have no place.
+    #[must_use]
+    pub fn from_position(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|Self(id)| id.get_version_num() == 7)
+    }
+}
+
 /// Defines an id that counts from 1.
 macro_rules! number_id {
     ($(#[$doc:meta])* $name:ident) => {

@@ -28,6 +28,7 @@ mod run_event;
 mod signature;
 mod signing;
 mod subscription;
+mod topic;
 mod user;
 
 pub use address::{EmailAddress, NextUrl};
@@ -59,4 +60,5 @@ pub use signing::{CallbackMethod, SigningSecret};
 pub use subscription::{
     Filter, FilterTest, Subscription, SubscriptionKind, SubscriptionMode, SubscriptionStatus, Target,
 };
+pub use topic::TopicName;
 pub use user::{Caller, Owner, Role, TokenInfo, User};

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CallbackId, Event, Invalid, RunId, SigningSecret, SubscriptionId, UserId};
+use super::{CallbackId, Event, Invalid, RunId, SigningSecret, SubscriptionId, TopicName, UserId};
 
 /// How many events it is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ pub enum Target {
     },
     Callback(CallbackId),
     /// To whoever reads it.
-    Topic(String),
+    Topic(TopicName),
     /// It has ended, and the callback that it had is gone.
     Gone,
 }
@@ -110,9 +110,26 @@ impl Subscription {
     #[must_use]
     pub fn wants(&self, event: &Event, view: &Value) -> bool {
         let is_open = self.status == SubscriptionStatus::Active
-            && self.expires_at.is_none_or(|end| event.at < end)
+            && !self.is_over(event.at)
             && (self.mode == SubscriptionMode::Continuous || self.matched == 0);
         is_open && self.names(event) && self.filters.iter().all(|filter| filter.accepts(view))
+    }
+
+    /// Whether its time has passed.
+    fn is_over(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at.is_some_and(|end| now >= end)
+    }
+
+    /// How it is, also before that is on record: its time may have passed since the last look. What it has had by then is
+    /// still sent.
+    #[must_use]
+    pub fn status_at(&self, now: DateTime<Utc>) -> SubscriptionStatus {
+        let is_sending = self.mode == SubscriptionMode::Once && self.matched > 0;
+        if self.status == SubscriptionStatus::Active && self.is_over(now) && !is_sending {
+            SubscriptionStatus::Expired
+        } else {
+            self.status
+        }
     }
 
     fn names(&self, event: &Event) -> bool {
@@ -216,6 +233,12 @@ impl fmt::Display for SubscriptionStatus {
     }
 }
 
+impl fmt::Display for SubscriptionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl FromStr for SubscriptionStatus {
     type Err = Invalid;
 
@@ -261,7 +284,7 @@ mod tests {
             kind: SubscriptionKind::Events,
             mode: SubscriptionMode::Continuous,
             status: SubscriptionStatus::Active,
-            target: Target::Topic("t".to_owned()),
+            target: Target::Topic("t".parse().unwrap()),
             run: None,
             tags: serde_json::from_value(tags).unwrap(),
             filters: serde_json::from_value(filters).unwrap(),

@@ -1,10 +1,11 @@
-//! OpenAPI 3.1 documents: of the API, and of the hooks that callers call.
+//! OpenAPI 3.1 documents: of the API, and of the hooks that callers call; and an AsyncAPI document of the events.
 //!
 //! The API's own part is written down in `api/*.json`; a hook's is made of what is known of it. Pure: it knows the model and JSON.
 
 mod answers;
 mod call;
 mod callbacks;
+mod events;
 mod example;
 mod inputs;
 mod name;
@@ -17,6 +18,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value, json};
 
 use callbacks::Callbacks;
+pub use events::of_events;
 
 use crate::model::{Answered, Contract, DeclaredCallbacks, Hook};
 
@@ -61,6 +63,7 @@ impl Document {
             include_str!("api/hooks.json"),
             include_str!("api/runs.json"),
             include_str!("api/inboxes.json"),
+            include_str!("api/subscriptions.json"),
             include_str!("api/users.json"),
             include_str!("api/public.json"),
         ] {
@@ -71,6 +74,7 @@ impl Document {
         schemas.extend(embedded(include_str!("api/schemas/hooks.json")));
         schemas.extend(embedded(include_str!("api/schemas/others.json")));
         schemas.extend(embedded(include_str!("api/schemas/inboxes.json")));
+        schemas.extend(embedded(include_str!("api/schemas/subscriptions.json")));
         Self {
             info: info.into(),
             security: json!([{"bearer": []}]),
@@ -80,6 +84,7 @@ impl Document {
                 {"name": "hooks", "description": "Notebooks deployed as URLs, their versions and outputs."},
                 {"name": "runs", "description": "Every execution on record, and control over those that go on."},
                 {"name": "inboxes", "description": "Public URLs that keep what is sent to them."},
+                {"name": "events", "description": "What happens, and who is told of it."},
                 {"name": "users", "description": "Users and their API tokens."},
                 {"name": "documents", "description": "What you are reading."},
                 {"name": "operations", "description": "For whoever operates the server."},

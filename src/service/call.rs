@@ -204,6 +204,7 @@ impl Service {
         order: &mut Order,
         (trigger, rerun_of): (Trigger, Option<RunId>),
     ) -> Result<(Arc<LiveRun>, Option<Prepared>)> {
+        let subscription = self.task_callback(order, trigger).await?;
         if order.mode == Mode::Async {
             self.keep_uploads(order).await?;
         }
@@ -223,7 +224,7 @@ impl Service {
             method: &method,
             cells_total: prepared.cells.len(),
             request: &request,
-            subscription: None,
+            subscription: subscription.as_ref(),
             now: self.clock.now(),
         };
         tracing::debug!("the call is prepared");

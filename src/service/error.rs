@@ -36,6 +36,9 @@ pub enum Error {
     /// Every place in the queue is taken.
     #[error("too many calls are waiting")]
     QueueFull { retry_after: u64 },
+    /// Every place for their readers is taken.
+    #[error("you are reading too many topics at once: end some of the readers")]
+    TooManyReaders { retry_after: u64 },
     /// More is being sent to inboxes than can be stored.
     #[error("more is being sent than can be stored: try again later")]
     Busy { retry_after: u64 },

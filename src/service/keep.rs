@@ -43,6 +43,10 @@ impl Service {
     ) {
         let state = ending.state();
         let (status, media_type) = ending.answered.unzip();
+        let result = match order.mode {
+            Mode::Async => self.told_result(order.id).await,
+            Mode::Sync => None,
+        };
         let end = FinishedRun {
             id: order.id,
             state,
@@ -55,7 +59,7 @@ impl Service {
             media_type: media_type.flatten(),
             request,
             notice: notice(&order.hook, state),
-            result: None,
+            result,
             declared: ending.declared,
             error: ending.error,
         };

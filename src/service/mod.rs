@@ -16,6 +16,7 @@ mod deploy;
 mod documents;
 mod ending;
 mod error;
+mod events;
 mod gate;
 mod hooks;
 mod idempotency;
@@ -33,7 +34,10 @@ mod retention;
 mod room;
 mod runs;
 mod signature;
+mod subscriptions;
+mod task_callback;
 mod tasks;
+mod topics;
 mod unsaved;
 mod users;
 mod warm;
@@ -57,6 +61,7 @@ pub use contracts::inspect_notebook;
 use deliver::Flights;
 pub use deploy::{Deploy, DeployReply};
 pub use error::{Error, Result};
+pub use events::EventQuery;
 pub use gate::Pass;
 pub use inbox::NewInbox;
 pub use kernels::Kernels;
@@ -68,7 +73,10 @@ pub use request::{Body, Call, Prefer, RawBody, Upload, Wish as CallWish};
 pub use retention::{Pruned, PrunedHook, Tally};
 pub use runs::{Events, RunQuery};
 pub use signature::{Proof, Unsigned};
+pub use subscriptions::{Aim, NewSubscription, SubscriptionQuery};
 pub use tasks::{Asker, Task};
+use topics::Readers;
+pub use topics::{From as TopicFrom, TopicReader};
 use unsaved::Unsaved;
 pub use users::IssuedToken;
 pub use warm::Warmth;
@@ -130,6 +138,8 @@ pub struct Service {
     runs: TaskTracker,
     live: Live,
     captures: Captures,
+    /// Of topics.
+    readers: Arc<Readers>,
     unsaved: Unsaved,
     task_secret: Vec<u8>,
     draining: AtomicBool,
@@ -176,6 +186,7 @@ impl Service {
             runtime: parts.runtime,
             notebooks: Arc::default(),
             checkers: Checkers::default(),
+            readers: Arc::default(),
             runs: TaskTracker::new(),
             unsaved: Unsaved::default(),
             task_secret: parts.task_secret,

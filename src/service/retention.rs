@@ -103,6 +103,9 @@ impl Service {
         }
         if sweep.owner.is_none() {
             (pruned.answers, pruned.idempotency_keys) = self.remove_expired(sweep.dry_run, now).await?;
+            if !sweep.dry_run {
+                self.sweep_subscriptions(now).await?;
+            }
         }
         pruned.inboxes = self.remove_unread_inboxes(sweep.owner, sweep.dry_run, now).await?;
         if sweep.leftovers {

@@ -12,7 +12,10 @@ use super::call::{Order, Respond};
 use super::declared::Sent;
 use super::reply::Reply;
 use super::{Error, Result, Service, on_disk};
-use crate::model::{Caller, ErrorKind, Mode, OnInterrupt, Page, Progress, Run, RunError, RunId, RunState, TaskKey};
+use crate::model::{
+    Caller, ErrorKind, Mode, OnInterrupt, Page, Progress, Run, RunError, RunId, RunState, SigningSecret,
+    SubscriptionId, Target, TaskKey,
+};
 use crate::store::{RunFilter, Unfinished};
 
 /// How often a run is begun that its server never lives to end.
@@ -25,6 +28,10 @@ pub struct Task {
     pub progress: Option<Progress>,
     /// For its caller's URLs.
     pub key: Option<TaskKey>,
+    /// What tells its caller of its end.
+    pub subscription: Option<SubscriptionId>,
+    /// What that is signed with; only for whoever starts the run.
+    pub secret: Option<SigningSecret>,
     /// Whether it was accepted before and is told again (`Idempotency-Key`).
     pub replayed: bool,
 }
@@ -40,12 +47,18 @@ impl Service {
     /// The task of a run that was just accepted.
     pub(super) async fn accepted(&self, run: RunId) -> Result<Task> {
         let record = self.db.run(run).await?.ok_or(Error::NotFound("run"))?;
-        Ok(Task { key: Some(self.task_key(run)), ..self.task_of(record) })
+        let told = self.db.task_subscription(run).await?;
+        let subscription = told.as_ref().map(|told| told.id);
+        let secret = told.and_then(|told| match told.target {
+            Target::Url { mut secrets, .. } => secrets.pop(),
+            Target::Callback(_) | Target::Topic(_) | Target::Gone => None,
+        });
+        Ok(Task { key: Some(self.task_key(run)), subscription, secret, ..self.task_of(record) })
     }
 
     fn task_of(&self, run: Run) -> Task {
         let progress = self.live.get(run.id).and_then(|live| live.progress());
-        Task { run: Box::new(run), progress, key: None, replayed: false }
+        Task { run: Box::new(run), progress, key: None, subscription: None, secret: None, replayed: false }
     }
 
     /// What the caller of a run needs to ask about it: made from the server's secret, so it need not be kept.
@@ -59,6 +72,11 @@ impl Service {
         TaskKey::from_bits(bits)
     }
 
+    /// Whether whoever has this key started the run.
+    pub(super) fn is_key_of(&self, run: RunId, key: &str) -> bool {
+        self.task_key(run).expose().as_bytes().ct_eq(key.as_bytes()).into()
+    }
+
     /// A run's record, for those who may see it. What the caller of a run sees is its own.
     ///
     /// # Errors
@@ -67,8 +85,7 @@ impl Service {
         match asker {
             Asker::User(caller) => self.run_record(caller, id).await,
             Asker::Key(key) => {
-                let right: bool = self.task_key(id).expose().as_bytes().ct_eq(key.as_bytes()).into();
-                if !right {
+                if !self.is_key_of(id, key) {
                     return Err(Error::NotFound("run"));
                 }
                 self.unsaved.settled().await;
@@ -83,7 +100,8 @@ impl Service {
             return Err(Error::NotFound("task"));
         }
         let key = matches!(asker, Asker::Key(_)).then(|| self.task_key(id));
-        Ok(Task { key, ..self.task_of(run) })
+        let subscription = self.db.task_subscription(id).await?.map(|told| told.id);
+        Ok(Task { key, subscription, ..self.task_of(run) })
     }
 
     /// Asynchronous runs that the caller may see, newest first.
@@ -92,7 +110,10 @@ impl Service {
         self.unsaved.settled().await;
         let filter = RunFilter { owner, state, mode: Some(Mode::Async), ..RunFilter::default() };
         let runs = self.db.runs(&filter, page).await?;
-        Ok(runs.into_iter().map(|run| self.task_of(run)).collect())
+        let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
+        let told = self.db.task_subscriptions(&ids).await?;
+        let task = |run: Run| Task { subscription: told.get(&run.id).copied(), ..self.task_of(run) };
+        Ok(runs.into_iter().map(task).collect())
     }
 
     /// What a run answered.

@@ -9,9 +9,9 @@ mod kept;
 mod tests;
 
 pub use database::{
-    AttemptEnd, CallbackFilter, ClaimLimits, Claimed, Database, Deployed, DueDelivery, FinishedRun, InboxReply,
-    KeyClaim, KeyUse, ListedOutput, NewCapture, NewDeclared, NewDeploy, NewNotice, NewRun, Notice, NoticeEvent,
-    OnRecord, Received, Recipient, RemovedRun, RunFilter, Unfinished,
+    AttemptEnd, CallbackFilter, ClaimLimits, Claimed, Database, Deployed, DueDelivery, EventFilter, FinishedRun,
+    InboxReply, KeyClaim, KeyUse, ListedOutput, NewCapture, NewDeclared, NewDeploy, NewNotice, NewRun, Notice,
+    NoticeEvent, OnRecord, Received, Recipient, RemovedRun, RunFilter, Subscribed, SubscriptionFilter, Unfinished,
 };
 pub use files::{DataLock, FileStamp, Files, Found, Scratch, VersionFiles, write_atomic};
 

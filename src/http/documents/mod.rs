@@ -1,4 +1,4 @@
-//! `/openapi.json` and `/docs`: the documents, and Swagger UI to read them with.
+//! `/openapi.json`, `/asyncapi.json` and `/docs`: the documents, and Swagger UI to read them with.
 //!
 //! The pages need nothing from elsewhere and have no inline script, so a strict policy keeps them to this server.
 
@@ -31,6 +31,11 @@ const ASSETS: [&str; 5] = ["initializer.js", "page.css", "swagger-ui.css", "swag
 pub(super) async fn of_api(service: web::Data<Service>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let caller = auth::caller(&request).await?;
     Ok(document(&service.api_document(caller.as_ref()).await?))
+}
+
+/// The types of events (AsyncAPI).
+pub(super) async fn of_events(service: web::Data<Service>) -> HttpResponse {
+    document(&service.events_document())
 }
 
 pub(super) async fn of_hook(service: web::Data<Service>, token: web::Path<String>) -> Result<HttpResponse, ApiError> {

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::notices::{self, NewNotice};
 use super::{Database, Write, from_json, millis, parse, row, runs, subscriptions, time, to_json};
 use crate::model::{
-    CallbackId, CallbackMethod, DeliveryId, Event, EventId, EventType, RunId, SigningSecret, Subscription,
-    SubscriptionId, SubscriptionKind, SubscriptionMode, SubscriptionStatus, Target, UserId, delivery, event,
+    CallbackId, CallbackMethod, DeliveryId, Event, EventId, EventType, Page, RunId, SigningSecret, Subscription,
+    SubscriptionId, SubscriptionKind, SubscriptionMode, SubscriptionStatus, Target, TopicName, UserId, delivery, event,
     notification,
 };
 use crate::store::{Result, StoreError};
@@ -40,6 +40,15 @@ pub struct NewDeclared {
     pub secrets: Vec<SigningSecret>,
 }
 
+/// Which events a list shows.
+#[derive(Debug, Default, Clone)]
+pub struct EventFilter {
+    pub owner: Option<UserId>,
+    pub kind: Option<EventType>,
+    pub since: Option<DateTime<Utc>>,
+    pub tag: Option<String>,
+}
+
 /// The open subscriptions of the owners whose events a transaction writes. Nobody else changes them meanwhile.
 pub(super) type Subscribers = HashMap<UserId, Vec<Subscription>>;
 
@@ -61,7 +70,7 @@ pub(super) struct NewDelivery {
 }
 
 row! {
-    struct EventRow {
+    pub(super) struct EventRow {
         id: String,
         owner_id: String,
         kind: String,
@@ -151,10 +160,10 @@ async fn notify(tx: &mut Write, to: &Subscription, event: &Event, body: Option<S
     deliver(tx, &delivery).await.map(drop)
 }
 
-async fn publish(tx: &mut Write, topic: &str, event: &Event) -> Result<()> {
+async fn publish(tx: &mut Write, topic: &TopicName, event: &Event) -> Result<()> {
     sqlx::query("INSERT INTO topic_events (owner_id, topic, event_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
         .bind(event.owner.to_string())
-        .bind(topic)
+        .bind(topic.as_str())
         .bind(event.id.to_string())
         .execute(&mut **tx)
         .await?;
@@ -255,5 +264,24 @@ impl Database {
                 .fetch_optional(&self.pool)
                 .await?;
         row.map(Event::try_from).transpose()
+    }
+
+    /// Events, newest first.
+    pub async fn events(&self, filter: &EventFilter, page: Page) -> Result<Vec<Event>> {
+        // A tag as it stands among others; `LIKE` would make no difference between upper and lower case.
+        let rows: Vec<EventRow> = sqlx::query_as(
+            "SELECT id, owner_id, type AS kind, at, tags, data FROM events WHERE ($1 IS NULL OR owner_id = $1)
+             AND ($2 IS NULL OR type = $2) AND ($3 IS NULL OR at >= $3) AND ($4 IS NULL OR REPLACE(tags, $4, '') <> tags)
+             ORDER BY id DESC LIMIT $5 OFFSET $6",
+        )
+        .bind(filter.owner.map(|owner| owner.to_string()))
+        .bind(filter.kind.map(EventType::as_str))
+        .bind(filter.since.map(millis))
+        .bind(filter.tag.as_ref().map(to_json).transpose()?)
+        .bind(page.limit)
+        .bind(page.offset)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(Event::try_from).collect()
     }
 }

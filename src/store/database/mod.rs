@@ -18,6 +18,7 @@ mod retention;
 mod runs;
 mod signatures;
 mod subscriptions;
+mod topics;
 mod users;
 
 use std::ops::{Deref, DerefMut};
@@ -40,14 +41,15 @@ use crate::model::SigningSecret;
 pub use callbacks::CallbackFilter;
 pub use calls::{KeyClaim, KeyUse};
 pub use deliveries::{AttemptEnd, ClaimLimits, Claimed, DueDelivery, Recipient};
-pub use events::NewDeclared;
 use events::Subscribers;
+pub use events::{EventFilter, NewDeclared};
 pub use hooks::{Deployed, NewDeploy};
 pub use inboxes::{InboxReply, NewCapture, Received};
 pub use notices::{NewNotice, Notice, NoticeEvent};
 pub use outputs::ListedOutput;
 pub use retention::{OnRecord, RemovedRun};
 pub use runs::{FinishedRun, NewRun, RunFilter, Unfinished};
+pub use subscriptions::{Subscribed, SubscriptionFilter};
 
 /// A pool of connections to the one database of a data folder.
 #[derive(Debug, Clone)]
@@ -112,8 +114,8 @@ impl DerefMut for Write {
 
 /// Declares the columns that a query gives, by name; what sqlx's derive would do at the price of compiling sqlx twice.
 macro_rules! row {
-    (struct $name:ident { $($column:ident: $type:ty,)* }) => {
-        struct $name {
+    ($visible:vis struct $name:ident { $($column:ident: $type:ty,)* }) => {
+        $visible struct $name {
             $($column: $type,)*
         }
 
