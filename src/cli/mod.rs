@@ -13,6 +13,7 @@ mod error;
 mod hook_arg;
 mod params;
 mod polling;
+mod since;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -24,6 +25,7 @@ mod cancel;
 mod clear;
 mod clear_output;
 mod delete;
+mod deliveries;
 mod demo;
 mod deploy;
 mod doctor;
@@ -96,6 +98,7 @@ enum Command {
     Cancel(cancel::Cancel),
     Rerun(rerun::Rerun),
     Inbox(inbox::InboxCommand),
+    Deliveries(deliveries::DeliveriesCommand),
     Token(token::TokenCommand),
     User(user::UserCommand),
 }
@@ -131,6 +134,7 @@ impl Command {
             Self::Cancel(_) => "cancel the run",
             Self::Rerun(_) => "run it again",
             Self::Inbox(inbox) => inbox.purpose(),
+            Self::Deliveries(deliveries) => deliveries.purpose(),
             Self::Token(token) => token.purpose(),
             Self::User(user) => user.purpose(),
         }
@@ -165,6 +169,7 @@ impl Command {
             Self::Cancel(command) => command.run(ctx).await,
             Self::Rerun(command) => command.run(ctx).await,
             Self::Inbox(command) => command.run(ctx).await,
+            Self::Deliveries(command) => command.run(ctx).await,
             Self::Token(command) => command.run(ctx).await,
             Self::User(command) => command.run(ctx).await,
         }
@@ -219,7 +224,7 @@ mod tests {
 
     #[test]
     fn names_of_later_commands_are_free() {
-        for name in ["run", "schedule", "callbacks", "deliveries"] {
+        for name in ["run", "schedule", "callbacks"] {
             assert!(Cli::command().find_subcommand(name).is_none(), "{name}");
         }
     }

@@ -64,6 +64,7 @@ impl Document {
             include_str!("api/runs.json"),
             include_str!("api/inboxes.json"),
             include_str!("api/subscriptions.json"),
+            include_str!("api/deliveries.json"),
             include_str!("api/users.json"),
             include_str!("api/public.json"),
         ] {
@@ -75,6 +76,7 @@ impl Document {
         schemas.extend(embedded(include_str!("api/schemas/others.json")));
         schemas.extend(embedded(include_str!("api/schemas/inboxes.json")));
         schemas.extend(embedded(include_str!("api/schemas/subscriptions.json")));
+        schemas.extend(embedded(include_str!("api/schemas/deliveries.json")));
         Self {
             info: info.into(),
             security: json!([{"bearer": []}]),
@@ -85,6 +87,7 @@ impl Document {
                 {"name": "runs", "description": "Every execution on record, and control over those that go on."},
                 {"name": "inboxes", "description": "Public URLs that keep what is sent to them."},
                 {"name": "events", "description": "What happens, and who is told of it."},
+                {"name": "deliveries", "description": "Events on their way to callbacks and URLs, attempt by attempt."},
                 {"name": "users", "description": "Users and their API tokens."},
                 {"name": "documents", "description": "What you are reading."},
                 {"name": "operations", "description": "For whoever operates the server."},
