@@ -13,6 +13,7 @@ mod error;
 mod hook_arg;
 mod params;
 mod polling;
+mod since;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -25,6 +26,7 @@ mod cancel;
 mod clear;
 mod clear_output;
 mod delete;
+mod deliveries;
 mod demo;
 mod deploy;
 mod doctor;
@@ -100,6 +102,7 @@ enum Command {
     Inbox(inbox::InboxCommand),
     Callbacks(callbacks::CallbacksCommand),
     Profiles(profiles::ProfilesCommand),
+    Deliveries(deliveries::DeliveriesCommand),
     Token(token::TokenCommand),
     User(user::UserCommand),
 }
@@ -137,6 +140,7 @@ impl Command {
             Self::Inbox(inbox) => inbox.purpose(),
             Self::Callbacks(callbacks) => callbacks.purpose(),
             Self::Profiles(profiles) => profiles.purpose(),
+            Self::Deliveries(deliveries) => deliveries.purpose(),
             Self::Token(token) => token.purpose(),
             Self::User(user) => user.purpose(),
         }
@@ -173,6 +177,7 @@ impl Command {
             Self::Inbox(command) => command.run(ctx).await,
             Self::Callbacks(command) => command.run(ctx).await,
             Self::Profiles(command) => command.run(ctx).await,
+            Self::Deliveries(command) => command.run(ctx).await,
             Self::Token(command) => command.run(ctx).await,
             Self::User(command) => command.run(ctx).await,
         }
@@ -227,7 +232,7 @@ mod tests {
 
     #[test]
     fn names_of_later_commands_are_free() {
-        for name in ["run", "schedule", "deliveries"] {
+        for name in ["run", "schedule"] {
             assert!(Cli::command().find_subcommand(name).is_none(), "{name}");
         }
     }
