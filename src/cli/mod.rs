@@ -13,6 +13,7 @@ mod error;
 mod hook_arg;
 mod params;
 mod polling;
+mod sse;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -27,6 +28,7 @@ mod delete;
 mod demo;
 mod deploy;
 mod doctor;
+mod events;
 mod find;
 mod get;
 mod get_output;
@@ -44,8 +46,10 @@ mod serve;
 mod set;
 mod show;
 mod show_run;
+mod subscriptions;
 mod task;
 mod token;
+mod topics;
 mod user;
 mod versions;
 
@@ -96,6 +100,9 @@ enum Command {
     Cancel(cancel::Cancel),
     Rerun(rerun::Rerun),
     Inbox(inbox::InboxCommand),
+    Subscriptions(subscriptions::SubscriptionsCommand),
+    Events(events::EventsCommand),
+    Topics(topics::TopicsCommand),
     Token(token::TokenCommand),
     User(user::UserCommand),
 }
@@ -131,6 +138,9 @@ impl Command {
             Self::Cancel(_) => "cancel the run",
             Self::Rerun(_) => "run it again",
             Self::Inbox(inbox) => inbox.purpose(),
+            Self::Subscriptions(subscriptions) => subscriptions.purpose(),
+            Self::Events(events) => events.purpose(),
+            Self::Topics(topics) => topics.purpose(),
             Self::Token(token) => token.purpose(),
             Self::User(user) => user.purpose(),
         }
@@ -165,6 +175,9 @@ impl Command {
             Self::Cancel(command) => command.run(ctx).await,
             Self::Rerun(command) => command.run(ctx).await,
             Self::Inbox(command) => command.run(ctx).await,
+            Self::Subscriptions(command) => command.run(ctx).await,
+            Self::Events(command) => command.run(ctx).await,
+            Self::Topics(command) => command.run(ctx).await,
             Self::Token(command) => command.run(ctx).await,
             Self::User(command) => command.run(ctx).await,
         }

@@ -91,6 +91,41 @@ impl Task {
     }
 }
 
+/// Something that happened.
+#[derive(Debug, Deserialize)]
+pub(super) struct Event {
+    pub(super) uuid: String,
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) timestamp: String,
+    pub(super) tags: Vec<String>,
+}
+
+/// What binds events to a URL, a callback or a topic.
+#[derive(Debug, Deserialize)]
+pub(super) struct Subscription {
+    #[serde(rename = "UUID")]
+    pub(super) id: String,
+    pub(super) kind: String,
+    pub(super) mode: String,
+    pub(super) status: String,
+    pub(super) matched: u64,
+    pub(super) created_at: String,
+    #[serde(rename = "callbackUrl")]
+    url: Option<String>,
+    callback_id: Option<u64>,
+    topic: Option<String>,
+}
+
+impl Subscription {
+    /// Where its events go.
+    pub(super) fn to(&self) -> String {
+        let callback = || self.callback_id.map(|id| format!("callback {id}"));
+        let topic = || self.topic.as_ref().map(|topic| format!("topic {topic}"));
+        self.url.clone().or_else(callback).or_else(topic).unwrap_or_default()
+    }
+}
+
 /// How far a run says it is.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(super) struct Progress {
