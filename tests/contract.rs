@@ -1,5 +1,6 @@
 //! The contract: what a deploy reads in the `parameters` cell, and what calls may pass.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::app::{FormPart, TestApp, eventually, fixture, form, notebook, ok, problem, url};
@@ -52,6 +53,25 @@ async fn a_deploy_tells_the_contract_and_what_it_breaks() {
         "the parameter `n` is gone: what callers pass for it has no effect",
     ]);
     assert_eq!((&again["breaking"], &again["warnings"]), (&breaking, &breaking));
+    // A strict hook refuses what one that is not ignores; going back breaks callers too.
+    let strict = app.deploy("b.ipynb", &echoing("n = 1\nmonth = 2", ""), json!({})).await;
+    let (at, two) =
+        (format!("/v1/hooks/{}/versions", strict["id"].as_str().unwrap()), strict["histo"].as_str().unwrap());
+    let strict = app.deploy("b.ipynb", &echoing("n: int", ""), json!({"strict": true})).await;
+    let breaking = json!([
+        "the parameter `n` is required now: calls without it are refused",
+        "the parameter `month` is gone: calls with it are refused",
+        "`strict` is on now: calls with names that are no parameters of the notebook are refused",
+    ]);
+    assert_eq!((&strict["breaking"], &strict["warnings"]), (&breaking, &breaking));
+    assert_eq!(
+        refused(app.call(&strict, &[("n", "1"), ("month", "2")]).await).await,
+        ["query month: is not a parameter of this notebook"]
+    );
+    let promote =
+        async |histo: &str| ok(app.api(Method::POST, &format!("{at}/{histo}/promote")).send().await.unwrap()).await;
+    assert_eq!(promote(two).await["breaking"], json!([]));
+    assert_eq!(promote(strict["histo"].as_str().unwrap()).await["breaking"], json!(breaking.as_array().unwrap()[..2]));
     // Each version keeps its own.
     let (second, shown) = (again["histo"].as_str().unwrap(), app.get(&format!("/v1/hooks/{id}")).await);
     assert_eq!(shown["contract"], again["contract"]);
@@ -207,6 +227,12 @@ async fn what_does_not_fit_is_refused_as_a_whole_before_a_kernel_is_spent() {
     let (media_type, parts) = form(upload);
     let response = app.http.post(url(&hook)).header("content-type", media_type).body(parts).send().await.unwrap();
     assert_eq!(refused(response).await.len(), 3, "the upload is unknown, too");
+    let sets = app.deploy("sets.ipynb", &echoing("tags: set = {1}", "tags"), json!({})).await;
+    let unhashable = app.http.post(url(&sets)).json(&json!({"tags": [1, [2]]})).send().await.unwrap();
+    let expected = "body tags[1]: must be something that a set can hold, as no list and no object is";
+    assert_eq!(refused(unhashable).await, [expected]);
+    let misread = app.http.post(url(&sets)).json(&json!({"x": {"$serde_json::private::Number": "5"}}));
+    assert_eq!(problem(misread.send().await.unwrap(), 422).await["field"], "body");
     no_run_yet(&app).await;
     // Without `strict` unknown names pass, as they always did.
     app.deploy_fixture("typed_parameters", json!({})).await;

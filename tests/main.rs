@@ -11,6 +11,7 @@ mod contract;
 mod control;
 mod cors;
 mod crash;
+mod declared;
 mod deliveries;
 mod demo;
 mod deploying;

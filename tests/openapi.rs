@@ -16,7 +16,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// The route table of `src/http/mod.rs`, as text: `get /v1/hooks`. HEAD and OPTIONS follow from the others.
 fn routes() -> BTreeSet<String> {
     let text = std::fs::read_to_string(format!("{ROOT}/src/http/mod.rs")).unwrap();
-    let table = text.split_once("fn routes(").unwrap().1.split_once("\n}").unwrap().0;
+    let table = text.split_once("fn routes(").unwrap().1.split_once("fn on(").unwrap().0;
     let mut found = BTreeSet::new();
     for resource in table.split("on(\"").skip(1) {
         let (path, rest) = resource.split_once('"').unwrap();
@@ -178,7 +178,7 @@ async fn pages_need_nothing_from_elsewhere() {
 
 /// Runs a tool of the tests' Python; it has two minutes.
 #[expect(clippy::disallowed_methods, reason = "a process of the test's own, waited for and killed when dropped")]
-async fn tool(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Output {
+pub(crate) async fn tool(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Output {
     let mut command = tokio::process::Command::new(python());
     command.args(args).envs(env.iter().copied()).current_dir(folder).env("PYTHONDONTWRITEBYTECODE", "1");
     command.kill_on_drop(true).stdin(Stdio::null());
@@ -186,7 +186,7 @@ async fn tool(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Output {
 }
 
 /// What a tool that must succeed has said.
-fn good(output: &Output) -> String {
+pub(crate) fn good(output: &Output) -> String {
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}");
     said
@@ -198,11 +198,18 @@ async fn documents_are_valid() {
     let nothing_known = app.deploy("plain.ipynb", &notebook(&["1"]), json!({})).await;
     let typed = app.deploy("sales.ipynb", &sales(), json!({"strict": true})).await;
     ok(app.call(&typed, &[("price", "1")]).await).await;
+    let invoice = json!({
+        "path": "invoice.ipynb",
+        "notebook": crate::app::fixture("invoice"),
+        "callbacks": crate::declared::invoice_callbacks(),
+    });
+    let invoice = ok(app.api(Method::POST, "/v1/hooks").json(&invoice).send().await.unwrap()).await;
     let documents = [
         ("api", ok(get(&app, "/openapi.json").await).await),
         ("mine", app.get("/openapi.json").await),
         ("plain", ok(get(&app, &format!("/hooks/{}/openapi.json", token(&nothing_known))).await).await),
         ("typed", ok(get(&app, &format!("/hooks/{}/openapi.json", token(&typed))).await).await),
+        ("invoice", ok(get(&app, &format!("/hooks/{}/openapi.json", token(&invoice))).await).await),
     ];
     let mut args = vec!["-m", "openapi_spec_validator", "--schema", "3.1"];
     for (name, document) in &documents {
@@ -211,6 +218,9 @@ async fn documents_are_valid() {
     }
     let said = good(&tool(folder.path(), &args, &[]).await);
     assert_eq!(said.matches(": OK").count(), documents.len(), "{said}");
+    let callbacks = &documents[4].1["paths"][format!("/hooks/{}", token(&invoice))]["post"]["callbacks"];
+    let key = "{$callback_url}/invoices/{$request.body.id}";
+    assert_eq!(callbacks["invoice_event"][key]["post"]["summary"], "Invoice event");
     let mut broken = documents[3].1.clone();
     broken["paths"].as_object_mut().unwrap().values_mut().next().unwrap()["get"]["parameters"][0]["in"] =
         json!("nowhere");

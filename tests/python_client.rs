@@ -20,7 +20,11 @@ async fn session(app: &TestApp, home: &Path, name: &str, cells: Option<&str>, en
     let mut command = tokio::process::Command::new(python());
     command.arg(format!("{ROOT}/tests/support/run_session.py")).arg(&notebook);
     command.args(cells.map(|cells| format!("{ROOT}/tests/support/{cells}.py")));
-    command.env_clear().env("HOME", home).env("PYTHONPATH", format!("{ROOT}/python/src")).env("PATH", "/usr/bin:/bin");
+    command
+        .env_clear()
+        .env("HOME", home)
+        .env("PYTHONPATH", format!("{ROOT}/python/src:{ROOT}/tests/support"))
+        .env("PATH", "/usr/bin:/bin");
     command.env("NBHOOK_URL", &app.url).env("NBHOOK_TOKEN", ADMIN).envs(env.iter().copied());
     let done = command.kill_on_drop(true).stdin(Stdio::null()).output().await.unwrap();
     let (out, err) = (String::from_utf8(done.stdout).unwrap(), String::from_utf8(done.stderr).unwrap());

@@ -149,6 +149,8 @@ async fn outputs_and_runs_are_kept_listed_and_cleared() {
         1
     );
     assert_eq!(count("since=2999-01-01T00:00:00Z").await, 0);
+    let shown = app.get("/v1/runs?since=2999-01-01T01:00:00%2B01:00").await;
+    assert_eq!(shown["filters"]["since"], "2999-01-01T00:00:00.000Z");
     for (field, query) in [("state", "state=done"), ("hook", "hook=x"), ("since", "since=yesterday")] {
         let refused = app.api(Method::GET, &format!("/v1/runs?{query}")).send().await.unwrap();
         assert_eq!(problem(refused, 422).await["field"], field);

@@ -60,6 +60,48 @@ def test_a_new_version_and_warnings_are_said(server, notebook, capsys):
     assert output[1:] == ["warning: pandas is missing", "warning: second"]
 
 
+def test_callbacks_are_sent_as_they_are_declared(accepting):
+    declared = {"paid": {"{$callback_url}/{$request.body#/id}": {"summary": "Paid", "body": {"type": "object"}}}}
+    webhook.add("report.ipynb", callbacks=declared)
+    assert sent(accepting)[0]["callbacks"] == declared
+    with pytest.raises(TypeError, match="callbacks must be a dict such as"):
+        webhook.add("report.ipynb", callbacks=["paid"])
+
+
+def test_the_contract_is_a_table_without_secrets(server, notebook, capsys):
+    properties = {
+        "day": {"type": "string", "format": "date", "description": "Day of\n the  orders"},
+        "most": {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None},
+        "prices": {"type": "object", "additionalProperties": {"type": "number"}, "default": {"é": 1.5}},
+        "skus": {"type": "array", "items": {}},
+        "kind": {"enum": ["a", 1], "default": "a"},
+        "Pin": {"type": "string", "default": "hush-hush"},
+        "any": {"default": "x" * 100},
+    }
+    contract = {"type": "object", "required": ["day"], "properties": properties}
+    hook = server.hook("work/report.ipynb", contract=contract, params={"sensitive": ["pIN"]}, warnings=["odd"])
+    server.on("POST", "/v1/hooks", hook, 201)
+    webhook.add("report.ipynb")
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "parameter  type               default                                                       description",
+        "day        date (YYYY-MM-DD)  (required)                                                    Day of the orders",
+        "most       integer or null    null",
+        'prices     object of number   {"é":1.5}',
+        "skus       list               (computed)",
+        'kind       one of "a", 1      "a"',
+        "Pin        string             (hidden)",
+        f'any        anything           "{"x" * 58}…',
+        "warning: odd",
+    ]
+    webhook.add("report.ipynb", debug=True)
+    said = capsys.readouterr().out
+    assert "(hidden)" in said and "hush" not in said
+    for contract in (None, {}, {"properties": {}, "required": []}):
+        server.on("POST", "/v1/hooks", server.hook("work/report.ipynb", contract=contract), 201)
+        webhook.add("report.ipynb")
+        assert len(capsys.readouterr().out.splitlines()) == 1
+
+
 def test_python_and_user(accepting):
     webhook.add("report.ipynb", python="/opt/py/bin/python", user="bob")
     assert sent(accepting)[0] == {"path": "work/report.ipynb", "params": {}, "python": "/opt/py/bin/python", "owner": "bob"}

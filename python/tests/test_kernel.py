@@ -201,6 +201,19 @@ def text(outputs):
     return "".join(output.get("text", "") for output in outputs)
 
 
+def test_a_callback_is_marked_and_no_answer(home, monkeypatch):
+    cells = [
+        "from nbhook import webhook",
+        "webhook.callback('paid', {'at': __import__('datetime').date(2026, 1, 2), 'by': float('nan'), 'of': (1, 2)})",
+    ]
+    for env, note in (({}, "callback paid; outside a run it is not sent:\n{"), ({"NBHOOK_RUN": "r"}, "callback paid:\n{")):
+        (output,) = execute(cells, home, monkeypatch, **env)[1]
+        assert output.output_type == "display_data"
+        assert output.metadata == {"nbhook": {"callback": {"name": "paid"}}}
+        assert output.data["application/json"] == {"at": "2026-01-02", "by": None, "of": [1, 2]}
+        assert output.data["text/plain"].startswith(note)
+
+
 def test_a_notebook_deploys_itself(home, monkeypatch, server):
     """JupyterLab: the session name is the absolute path of the notebook, the kernel starts in its folder."""
     folder = home / "work" / "näch & co"

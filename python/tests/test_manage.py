@@ -186,10 +186,11 @@ def test_bad_histo_ids_are_refused_before_any_change(hooked, histo):
 
 
 def test_promote(hooked, capsys):
-    hooked.on("POST", f"{BASE}/versions/{OLDER}/promote", hooked.hook("work/report.ipynb", histo=OLDER))
+    hooked.on("POST", f"{BASE}/versions/{OLDER}/promote", hooked.hook("work/report.ipynb", histo=OLDER, breaking=["n is gone"]))
     url = webhook.promote("report.ipynb", int(OLDER))
     assert (url, url.hook["histo"]) == (hooked.hook_url, OLDER)
-    assert f"version {OLDER} of work/report.ipynb is live" in capsys.readouterr().out
+    said = capsys.readouterr().out.splitlines()
+    assert said == [f"version {OLDER} of work/report.ipynb is live", "warning: n is gone"]
     with pytest.raises(ValueError, match="needs histo="):
         webhook.promote("report.ipynb")
 

@@ -37,8 +37,9 @@ NAMES = [
 ]
 
 SIGNATURES = {
-    "add": "path=None, params=None, debug=False, dependencies=None, python=None, user=None",
-    "update": "path=None, params=None, debug=False, dependencies=None, python=None, user=None",
+    "add": "path=None, params=None, debug=False, dependencies=None, python=None, user=None, callbacks=None",
+    "update": "path=None, params=None, debug=False, dependencies=None, python=None, user=None, callbacks=None",
+    "callback": "name, body",
     "find": "path=None, debug=False, user=None",
     "list": "path=None, debug=False, user=None",
     "list_output": "path=None, debug=False, user=None",

@@ -57,6 +57,18 @@ def test_headers_of_a_wrong_type(headers):
         webhook.respond_text("x", headers=headers)
 
 
+def test_a_callback_in_plain_python_shows_what_would_be_sent(capsys):
+    assert webhook.callback("paid", {"paid": True, "note": "é" * 3000}) is None
+    output = capsys.readouterr().out
+    assert output.startswith('callback paid; outside a run it is not sent:\n{\n  "paid": true,')
+    assert "… (3" in output and len(output) < 2200
+    for name in ("", None, 7):
+        with pytest.raises(TypeError, match="the name of a declared callback"):
+            webhook.callback(name, {})
+    with pytest.raises(TypeError, match=r"\$\.at"):
+        webhook.callback("paid", {"at": object()})
+
+
 def test_good_headers_are_cleaned():
     assert _display.check_headers({"X-A": " é\t1 ", "Content-Type": "text/x", "Age": 5}) == {
         "X-A": "é\t1",

@@ -103,7 +103,7 @@ def test_bad_waits_and_keys(hooked):
     for wait in (-1, 601, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="from 0 to 600"):
             webhook.run("report.ipynb", wait=wait)
-    for key in ("", "two words", "é", "a\r\nb: c", "x" * 256):
+    for key in ("", "é", "\t", "a\r\nb: c", "x" * 256):
         with pytest.raises(ValueError, match="idempotency_key must be"):
             webhook.run("report.ipynb", idempotency_key=key)
     with pytest.raises(TypeError, match="must be a str, not int"):
@@ -116,6 +116,10 @@ def test_a_key_goes_with_a_post(hooked):
     assert webhook.run("report.ipynb", idempotency_key="order-1") == {"ok": True}
     request = hooked.only("POST", PATH)
     assert (request.headers["Idempotency-Key"], request.json) == ("order-1", {})
+    # What HTTP or the server would take away goes in quotes.
+    for key, sent in (("two words", "two words"), (" edge", '" edge"'), ('"q"', '""q""'), ('a"b', 'a"b')):
+        webhook.run("report.ipynb", idempotency_key=key)
+        assert hooked.requests[-1].headers["Idempotency-Key"] == sent
     problem = {"title": "idempotency in progress", "status": 409, "detail": "it is still running"}
     hooked.on("POST", PATH, problem, 409, {"Retry-After": "2"}, "application/problem+json")
     with pytest.raises(nbhook.Conflict, match="still running") as caught:

@@ -34,6 +34,9 @@ pub(super) struct Deploy {
     /// File that the notebook needs, in or below the notebook's folder; may be repeated
     #[arg(short, long = "dependency", value_name = "FILE")]
     dependencies: Vec<PathBuf>,
+    /// JSON file with the callbacks that the hook sends: {"paid": {"{$callback_url}/paid": {"body": SCHEMA}}}
+    #[arg(long, value_name = "FILE")]
+    callbacks: Option<PathBuf>,
     /// Whom to deploy for (admins only)
     #[arg(long, value_name = "USER")]
     owner: Option<String>,
@@ -59,6 +62,10 @@ impl Deploy {
             return Err(CliError::Usage("--path is for a single notebook".to_owned()));
         }
         let python = self.python.as_deref().map(interpreter).transpose()?;
+        let callbacks = match &self.callbacks {
+            Some(file) => Some(declared(file).await?),
+            None => None,
+        };
         let api = ctx.api().await?;
         let mut uploads = Vec::new();
         for file in &self.files {
@@ -70,7 +77,10 @@ impl Deploy {
         for upload in uploads {
             let path = upload.path.clone();
             bar.set_message(path.to_string());
-            let meta = self.meta(&path, &params, python.as_deref());
+            let mut meta = self.meta(&path, &params, python.as_deref());
+            if let Some(callbacks) = &callbacks {
+                meta["callbacks"] = callbacks.clone();
+            }
             let answer = match api.upload(&["hooks"], form(&meta, upload)?).await {
                 Ok(answer) => answer,
                 Err(error) => {
@@ -122,6 +132,13 @@ impl Deploy {
         }
         if self.json { Ok(()) } else { ctx.line(hook.url.expose()) }
     }
+}
+
+/// What a hook is to send; whether the server takes it, it says itself.
+async fn declared(file: &Path) -> Result<Value, CliError> {
+    let wrong = |error| CliError::Usage(format!("--callbacks {}: expected a JSON object: {error}", file.display()));
+    let object: Map<String, Value> = serde_json::from_slice(&read(file).await?).map_err(wrong)?;
+    Ok(object.into())
 }
 
 async fn read(file: &Path) -> Result<Vec<u8>, CliError> {
@@ -243,6 +260,22 @@ mod tests {
         assert!(body.contains(&meta), "{body}");
         let shown: Value = serde_json::from_str(&ran.out).unwrap();
         assert_eq!(shown[0]["histo"], "20260102030405678901");
+    }
+
+    #[tokio::test]
+    async fn callbacks_are_read_from_a_file() {
+        let server = TestServer::start().await;
+        accepting(&server, 1).await;
+        let notebook = server.write("a.ipynb", b"{}");
+        let callbacks = server.write("callbacks.json", br#"{"paid": {"{$callback_url}/paid": {}}}"#);
+        let ran = server.run(&["deploy", &notebook, "--path", "a.ipynb", "--callbacks", &callbacks]).await;
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let body = &sent(&server).await[0];
+        assert!(body.contains(r#""callbacks":{"paid":{"{$callback_url}/paid":{}}}"#), "{body}");
+        let list = server.write("list.json", b"[]");
+        let ran = server.run(&["deploy", &notebook, "--callbacks", &list]).await;
+        assert_eq!(ran.code, 2);
+        assert!(ran.err.contains("list.json: expected a JSON object"), "{}", ran.err);
     }
 
     #[tokio::test]

@@ -212,10 +212,13 @@ impl Get {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+    use clap::error::ErrorKind;
     use serde_json::{Value, json};
     use wiremock::ResponseTemplate;
     use wiremock::matchers::{body_json, query_param};
 
+    use crate::cli::Cli;
     use crate::cli::testing::TestServer;
 
     fn inbox(received: u64, result: &Value) -> Value {
@@ -235,8 +238,14 @@ mod tests {
         let more = ["--no-override", "--user", "bob", "--uuid", "u1"];
         let ran = server.run(&[&["inbox", "create"], &options[..], &more].concat()).await;
         assert_eq!((ran.code, ran.out.as_str()), (0, "http://h/inbox/u1\n"), "{}", ran.err);
-        assert_eq!(server.run(&["inbox", "create", "--response", "{"]).await.code, 2);
-        assert_eq!(server.run(&["inbox", "create", "--header", "x"]).await.code, 2);
+    }
+
+    #[test]
+    fn a_wish_that_cannot_be_read_is_a_wrong_command_line() {
+        for wrong in [["--response", "{"], ["--default-result", "a"], ["--header", "x"]] {
+            let error = Cli::try_parse_from([&["nbhook", "inbox", "create"], &wrong[..]].concat()).unwrap_err();
+            assert_eq!((error.exit_code(), error.kind()), (2, ErrorKind::ValueValidation), "{wrong:?}");
+        }
     }
 
     #[tokio::test]

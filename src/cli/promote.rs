@@ -23,6 +23,9 @@ impl Promote {
         let (hook, _) = self.hook.find(&api).await?;
         let promoted = api.act(&["hooks", &hook.id, "versions", self.histo.as_str(), "promote"]).await?;
         let hook: Hook = wire::read(&promoted)?;
+        for lost in &hook.breaking {
+            ctx.note(&format!("warning: {lost}"));
+        }
         ctx.line(&format!("{} now runs version {}", hook.path, hook.histo))
     }
 }
@@ -42,9 +45,11 @@ mod tests {
         server.json("GET", &at, 200, hook(HOOK, "a.ipynb", "bob")).await;
         let mut promoted = hook(HOOK, "a.ipynb", "bob");
         promoted["histo"] = json!("20260101000000000000");
+        promoted["breaking"] = json!(["the parameter `n` is gone"]);
         server.json("POST", &format!("{at}/versions/20260101000000000000/promote"), 200, promoted).await;
         let ran = server.run(&["promote", HOOK, "20260101000000000000"]).await;
         assert_eq!(ran.out, "a.ipynb now runs version 20260101000000000000\n", "{}", ran.err);
+        assert_eq!(ran.err, "warning: the parameter `n` is gone\n");
         let gone = server.run(&["promote", HOOK, "20250101000000000000"]).await;
         assert_eq!(gone.code, 3);
     }

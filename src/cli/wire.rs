@@ -1,6 +1,9 @@
-//! What the server's answers mean: the fields of `/v1` that commands use. Pure.
+//! What the server's answers mean: the fields of `/v1` that commands use, those of runs and tasks in a file of their own. Pure.
 //!
 //! Listings with `--json` print the server's own JSON instead, so these types may leave out what no command shows.
+
+mod events;
+mod runs;
 
 use std::fmt;
 
@@ -11,6 +14,9 @@ use serde_json::{Map, Value};
 use super::error::CliError;
 use super::text;
 use crate::model::Contract;
+
+pub(super) use events::{Event, Subscription};
+pub(super) use runs::{Progress, Run, RunError, Task};
 
 /// Reads one object of the API.
 ///
@@ -39,115 +45,6 @@ impl HookUrl {
 impl fmt::Debug for HookUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HookUrl(***)")
-    }
-}
-
-/// Where a run is watched. Whoever knows it may see what the run answers, so it is printed only where it was asked for.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub(super) struct TaskHref(String);
-
-impl TaskHref {
-    pub(super) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for TaskHref {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TaskHref(***)")
-    }
-}
-
-/// A run that nobody waits for.
-#[derive(Debug, Deserialize)]
-pub(super) struct Task {
-    #[serde(rename = "UUID")]
-    pub(super) id: String,
-    pub(super) state: String,
-    #[serde(default)]
-    pub(super) progress: Option<Progress>,
-    /// When to ask again, in seconds.
-    #[serde(default, rename = "retryAfter")]
-    pub(super) retry_after: Option<u64>,
-    #[serde(rename = "_links")]
-    links: Links,
-}
-
-#[derive(Debug, Deserialize)]
-struct Links {
-    #[serde(rename = "self")]
-    this: Link,
-}
-
-#[derive(Debug, Deserialize)]
-struct Link {
-    href: TaskHref,
-}
-
-impl Task {
-    pub(super) fn href(&self) -> &TaskHref {
-        &self.links.this.href
-    }
-}
-
-/// Something that happened.
-#[derive(Debug, Deserialize)]
-pub(super) struct Event {
-    pub(super) uuid: String,
-    #[serde(rename = "type")]
-    pub(super) kind: String,
-    pub(super) timestamp: String,
-    pub(super) tags: Vec<String>,
-}
-
-/// What binds events to a URL, a callback or a topic.
-#[derive(Debug, Deserialize)]
-pub(super) struct Subscription {
-    #[serde(rename = "UUID")]
-    pub(super) id: String,
-    pub(super) kind: String,
-    pub(super) mode: String,
-    pub(super) status: String,
-    pub(super) matched: u64,
-    pub(super) created_at: String,
-    #[serde(rename = "callbackUrl")]
-    url: Option<String>,
-    callback_id: Option<u64>,
-    topic: Option<String>,
-}
-
-impl Subscription {
-    /// Where its events go.
-    pub(super) fn to(&self) -> String {
-        let callback = || self.callback_id.map(|id| format!("callback {id}"));
-        let topic = || self.topic.as_ref().map(|topic| format!("topic {topic}"));
-        self.url.clone().or_else(callback).or_else(topic).unwrap_or_default()
-    }
-}
-
-/// How far a run says it is.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(super) struct Progress {
-    done: f64,
-    #[serde(default)]
-    total: Option<f64>,
-    #[serde(default)]
-    message: Option<String>,
-}
-
-impl Progress {
-    /// The part that is done, from 0 to 1; none when the whole is not known.
-    pub(super) fn part(&self) -> Option<f64> {
-        self.total.filter(|total| *total > 0.0).map(|total| (self.done / total).clamp(0.0, 1.0))
-    }
-}
-
-impl fmt::Display for Progress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.done)?;
-        self.total.iter().try_for_each(|total| write!(f, "/{total}"))?;
-        self.message.iter().try_for_each(|message| write!(f, " {message}"))
     }
 }
 
@@ -195,6 +92,9 @@ pub(super) struct Hook {
     pub(super) kept: Option<Kept>,
     #[serde(default)]
     pub(super) warnings: Vec<String>,
+    /// What callers lost when another version was made the live one.
+    #[serde(default)]
+    pub(super) breaking: Vec<String>,
     #[serde(default)]
     pub(super) contract: Option<Contract>,
     pub(super) created_at: String,
@@ -218,60 +118,6 @@ pub(super) struct Output {
     pub(super) run: String,
     pub(super) state: String,
     pub(super) created_at: String,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Run {
-    pub(super) id: String,
-    pub(super) hook: String,
-    pub(super) version: String,
-    pub(super) histo: String,
-    pub(super) state: String,
-    pub(super) trigger: String,
-    pub(super) method: String,
-    pub(super) created_at: String,
-    pub(super) started_at: Option<String>,
-    pub(super) finished_at: Option<String>,
-    pub(super) duration_ms: Option<u64>,
-    pub(super) cells_total: u64,
-    pub(super) cells_done: u64,
-    /// Whether its caller waits for it.
-    #[serde(default)]
-    pub(super) mode: Option<String>,
-    /// How often it was tried.
-    #[serde(default)]
-    pub(super) attempts: Option<u64>,
-    pub(super) error: Option<RunError>,
-    #[serde(default)]
-    pub(super) warnings: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct RunError {
-    pub(super) kind: String,
-    #[serde(default)]
-    pub(super) detail: Option<String>,
-    /// Index of the cell in the deployed notebook, from 0.
-    #[serde(default)]
-    pub(super) cell: Option<u64>,
-    #[serde(default)]
-    pub(super) ename: Option<String>,
-    #[serde(default)]
-    pub(super) evalue: Option<String>,
-    #[serde(default)]
-    pub(super) traceback: Option<Vec<String>>,
-}
-
-impl RunError {
-    /// The error in one line: the exception if there is one, else the server's sentence, else the kind.
-    pub(super) fn summary(&self) -> String {
-        match (&self.ename, &self.evalue, &self.detail) {
-            (Some(ename), Some(evalue), _) if !evalue.is_empty() => format!("{ename}: {evalue}"),
-            (Some(ename), _, _) => ename.clone(),
-            (None, _, Some(detail)) => format!("{}: {detail}", self.kind),
-            (None, ..) => self.kind.clone(),
-        }
-    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -385,39 +231,10 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_error_in_one_line() {
-        let summary = |value: Value| read::<RunError>(&value).unwrap().summary();
-        let raised = json!({"kind": "cell-error", "cell": 3, "ename": "KeyError", "evalue": "'a'", "traceback": []});
-        assert_eq!(summary(raised), "KeyError: 'a'");
-        assert_eq!(
-            summary(json!({"kind": "cell-error", "ename": "KeyboardInterrupt", "evalue": ""})),
-            "KeyboardInterrupt"
-        );
-        assert_eq!(
-            summary(json!({"kind": "timeout", "detail": "took more than 5 s", "ename": null})),
-            "timeout: took more than 5 s"
-        );
-        assert_eq!(summary(json!({"kind": "kernel-died"})), "kernel-died");
-    }
-
-    #[test]
-    fn progress_in_one_line_and_as_a_part() {
-        let progress = |value: Value| {
-            let progress: Progress = read(&value).unwrap();
-            (progress.to_string(), progress.part())
-        };
-        assert_eq!(progress(json!({"done": 3, "total": 4, "message": "on it"})), ("3/4 on it".to_owned(), Some(0.75)));
-        assert_eq!(progress(json!({"done": 0.5})), ("0.5".to_owned(), None));
-        assert_eq!(progress(json!({"done": 9, "total": 4, "message": null})).1, Some(1.0));
-        assert_eq!(progress(json!({"done": 0, "total": 0})).1, None);
-    }
-
-    #[test]
     fn debug_shows_no_secret() {
         let token = json!({"id": "1", "name": "ci", "user": "bob", "token": "nbh_secret", "created_at": ""});
         let url: HookUrl = read(&json!("http://x/hooks/secret")).unwrap();
-        let task = json!({"UUID": "1", "state": "queued", "_links": {"self": {"href": "/v1/tasks/1?key=secret"}}});
-        let shown = format!("{:?} {url:?} {:?}", read::<NewToken>(&token).unwrap(), read::<Task>(&task).unwrap());
+        let shown = format!("{:?} {url:?}", read::<NewToken>(&token).unwrap());
         assert!(!shown.contains("secret"), "{shown}");
     }
 }

@@ -13,6 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::ApiError;
+use super::json;
 use crate::model::{Invalid, RelativePath};
 use crate::service::{Body, Error, Service, Upload};
 
@@ -114,13 +115,9 @@ fn unreadable(error: &PayloadError, limit: usize) -> ApiError {
     }
 }
 
-pub(super) fn parse_json<T: DeserializeOwned>(field: &str, bytes: &[u8]) -> Result<T, Invalid> {
-    serde_json::from_slice(bytes).map_err(|error| Invalid::new(field, format!("is not what is expected here: {error}")))
-}
-
 /// Reads a JSON body.
 pub(super) async fn json<T: DeserializeOwned>(payload: web::Payload, service: &Service) -> Result<T, ApiError> {
-    Ok(parse_json("body", &read(payload, service, service.body_limit()).await?)?)
+    Ok(json::parse("body", &read(payload, service, service.body_limit()).await?)?)
 }
 
 /// Reads a multipart body into memory.
@@ -185,7 +182,7 @@ fn parsed(request: &HttpRequest, bytes: Vec<u8>) -> Result<Body, ApiError> {
         return Ok(Body::Empty);
     }
     if media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json")) {
-        return Ok(Body::Json(parse_json("body", &bytes)?));
+        return Ok(Body::Json(json::parse("body", &bytes)?));
     }
     if media_type == "application/x-www-form-urlencoded" {
         let pairs = serde_urlencoded::from_bytes(&bytes).map_err(|error| Invalid::new("body", error.to_string()))?;

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value, json};
 
-use super::{body, call};
+use super::{body, call, json};
 use crate::model::{Capture, object_of};
 use crate::service::Body;
 
@@ -37,7 +37,7 @@ async fn parsed(request: &HttpRequest, bytes: Vec<u8>) -> Option<Value> {
     let media_type = body::media_type(request);
     let is_json = media_type == "application/json" || media_type.ends_with("+json");
     let understood = match media_type.as_str() {
-        _ if is_json => serde_json::from_slice(&bytes).ok(),
+        _ if is_json => json::parse("body", &bytes).ok(),
         "application/x-www-form-urlencoded" => form(&bytes),
         "multipart/form-data" => multipart(request, &bytes).await,
         _ => None,

@@ -1,5 +1,7 @@
 //! The only place where errors become statuses: `application/problem+json` (RFC 9457).
 //!
+//! Each says the same once more in a member `@error`, for clients that look for one.
+//!
 //! What goes wrong inside the server is logged here, once, and told as "internal error" only.
 
 use actix_web::http::header::{self, HeaderValue};
@@ -7,6 +9,8 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Map, Value, json};
 
+use super::reply;
+use crate::clock::{Clock as _, SystemClock};
 use crate::model::{ErrorKind, Invalid, InvalidParameter, Run, RunError, RunId};
 use crate::service::Error;
 
@@ -48,6 +52,11 @@ impl Problem {
             "title": self.kind.replace('-', " "),
             "status": self.status.as_u16(),
             "detail": self.detail,
+            "@error": {
+                "@message": self.detail,
+                "@httpStatusCode": self.status.as_u16(),
+                "@time": reply::time(SystemClock.now()),
+            },
         });
         if let Some(members) = body.as_object_mut() {
             members.extend(self.more.clone());

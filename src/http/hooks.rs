@@ -11,7 +11,9 @@ use super::auth::Authenticated;
 use super::body::{self, Part};
 use super::error::ApiError;
 use super::list::ListQuery;
-use crate::model::{Caller, Hook, HookId, HookParams, HookParamsPatch, HookPath, Invalid, Owner, RelativePath};
+use crate::model::{
+    Caller, DeclaredCallbacks, Hook, HookId, HookParams, HookParamsPatch, HookPath, Invalid, Owner, RelativePath,
+};
 use crate::service::{Deploy, Service};
 
 /// A hook as its owner sees it. The URL holds the token; it stands nowhere else.
@@ -57,6 +59,8 @@ struct Meta {
     path: String,
     #[serde(default)]
     params: Value,
+    #[serde(default)]
+    callbacks: Value,
     owner: Option<String>,
     python: Option<PathBuf>,
     notebook: Option<Value>,
@@ -91,7 +95,7 @@ fn from_parts(parts: Vec<Part>) -> Result<Deploy, Invalid> {
     let (mut meta, mut notebook, mut dependencies) = (None, None, Vec::new());
     for part in parts {
         match part.name.as_str() {
-            "meta" if meta.is_none() => meta = Some(body::parse_json::<Meta>("meta", &part.content)?),
+            "meta" if meta.is_none() => meta = Some(super::json::parse::<Meta>("meta", &part.content)?),
             "notebook" if notebook.is_none() => notebook = Some(part.content),
             name @ ("meta" | "notebook") => return Err(Invalid::new(name, "is there twice")),
             "dependency" => {
@@ -115,6 +119,7 @@ impl Meta {
             path: HookPath::parse(&self.path)?,
             owner: owner.map_err(|error| Invalid::new("owner", error.message))?,
             params: HookParamsPatch::parse(self.params)?,
+            callbacks: DeclaredCallbacks::parse(self.callbacks)?,
             python: self.python,
             notebook,
             dependencies,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::auth::Authenticated;
 use super::error::ApiError;
 use super::list::ListQuery;
-use super::{body, reply};
+use super::{body, json, reply};
 use crate::model::{Capture, Inbox, InboxId, InboxSetup, Invalid, Owner};
 use crate::service::{NewInbox, Service};
 
@@ -94,7 +94,7 @@ pub(super) async fn create(
 ) -> Result<HttpResponse, ApiError> {
     let body = body::up_to(&request, payload, &service, service.inbox_body_limit()).await?;
     let body = if body.is_empty() { b"{}".as_slice() } else { &body };
-    let object: Map<String, Value> = body::parse_json("body", body)?; // serde would take a list of the fields, too
+    let object: Map<String, Value> = json::parse("body", body)?; // serde would take a list of the fields, too
     let wanted = Wanted::deserialize(Value::Object(object)).map_err(|error| Invalid::new("body", error.to_string()))?;
     let inbox = service.create_inbox(&caller, wanted.try_into()?).await?;
     let location = format!("/v1/inboxes/{}", inbox.id.expose());

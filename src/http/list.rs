@@ -4,10 +4,12 @@ use std::str::FromStr;
 
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
+use super::reply;
 use crate::model::{Invalid, Page};
 
 const DEFAULT_LIMIT: u32 = 25;
@@ -34,15 +36,23 @@ impl ListQuery {
         Ok(query)
     }
 
-    /// A field that the list is filtered by; `expected` says what it has to be.
+    /// A field that the list is filtered by; `expected` says what it has to be. One called `filters[name]` is told as `name`.
     pub(super) fn filter<T: FromStr + ToString>(
         &mut self,
         name: &'static str,
         expected: &str,
     ) -> Result<Option<T>, ApiError> {
         let Some(value) = self.take::<T>(name, expected)? else { return Ok(None) };
-        self.filters.insert(name.to_owned(), value.to_string().into());
+        let told = name.strip_prefix("filters[").and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+        self.filters.insert(told.to_owned(), value.to_string().into());
         Ok(Some(value))
+    }
+
+    /// A time that the list is filtered by.
+    pub(super) fn time(&mut self, name: &'static str) -> Result<Option<DateTime<Utc>>, ApiError> {
+        let time = self.take(name, "must be a time as RFC 3339 has it, e.g. 2026-01-31T08:00:00Z")?;
+        self.filters.extend(time.map(|time| (name.to_owned(), reply::time(time).into())));
+        Ok(time)
     }
 
     fn text(&self, name: &str) -> Option<String> {

@@ -6,20 +6,25 @@ mod accept;
 mod auth;
 mod body;
 mod call;
+mod callbacks;
 mod captured;
 mod compression;
 mod cors;
+mod declared;
 mod documents;
 mod error;
 mod events;
+mod fields;
 mod happened;
 mod hooks;
 mod inbox;
 mod inboxes;
+mod json;
 mod list;
 mod operations;
 mod outputs;
 mod prefer;
+mod profiles;
 mod prune;
 mod received;
 mod reply;
@@ -45,8 +50,15 @@ pub use server::{Server, start};
 use error::ApiError;
 
 fn routes(config: &mut web::ServiceConfig) {
+    for group in [public, hooks, runs, more] {
+        group(config);
+    }
+    config.default_service(web::to(nothing_here));
+}
+
+/// For whoever knows the URL.
+fn public(config: &mut web::ServiceConfig) {
     config
-        // public: whoever knows the URL
         .service(
             on("/hooks/{token}")
                 .route(web::get().to(call::live))
@@ -84,8 +96,12 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(on("/docs/assets/{name}").route(web::get().to(documents::asset)))
         .service(on("/healthz").route(web::get().to(operations::health)).route(web::head().to(operations::health)))
         .service(on("/readyz").route(web::get().to(operations::ready)).route(web::head().to(operations::ready)))
-        .service(on("/metrics").route(web::get().to(operations::metrics)))
-        // with an API token
+        .service(on("/metrics").route(web::get().to(operations::metrics)));
+}
+
+/// With an API token, as all below.
+fn hooks(config: &mut web::ServiceConfig) {
+    config
         .service(on("/v1/hooks").route(web::get().to(hooks::list)).route(web::post().to(hooks::deploy)))
         .service(
             on("/v1/hooks/{id}")
@@ -93,6 +109,8 @@ fn routes(config: &mut web::ServiceConfig) {
                 .route(web::patch().to(hooks::change))
                 .route(web::delete().to(hooks::delete)),
         )
+        .service(on("/v1/hooks/{id}/callbacks").route(web::get().to(declared::show)))
+        .service(on("/v1/hooks/{id}/callbacks/rotate-secret").route(web::post().to(declared::rotate_secret)))
         .service(
             on("/v1/hooks/{id}/versions")
                 .route(web::get().to(versions::list))
@@ -114,7 +132,12 @@ fn routes(config: &mut web::ServiceConfig) {
             on("/v1/hooks/{id}/outputs/{histo}")
                 .route(web::get().to(outputs::show))
                 .route(web::delete().to(outputs::clear)),
-        )
+        );
+}
+
+/// Some of these also for the caller of an asynchronous run.
+fn runs(config: &mut web::ServiceConfig) {
+    config
         .service(on("/v1/runs").route(web::get().to(runs::list)))
         .service(on("/v1/runs/{id}").route(web::get().to(runs::show)))
         .service(on("/v1/runs/{id}/output").route(web::get().to(runs::output)))
@@ -137,15 +160,34 @@ fn routes(config: &mut web::ServiceConfig) {
         )
         .service(on("/v1/events").route(web::get().to(happened::list)))
         .service(on("/v1/events/{id}").route(web::get().to(happened::show)))
-        .service(on("/v1/topics/{name}/events").route(web::get().to(topics::read)))
+        .service(on("/v1/topics/{name}/events").route(web::get().to(topics::read)));
+}
+
+/// Inboxes, users, and what is done to the whole server.
+fn more(config: &mut web::ServiceConfig) {
+    config
         .service(on("/v1/inboxes").route(web::get().to(inboxes::list)).route(web::post().to(inboxes::create)))
         .service(on("/v1/inboxes/{uuid}").route(web::get().to(inboxes::show)).route(web::delete().to(inboxes::delete)))
+        .service(on("/v1/callbacks").route(web::get().to(callbacks::list)).route(web::post().to(callbacks::create)))
+        .service(
+            on("/v1/callbacks/{id}")
+                .route(web::get().to(callbacks::show))
+                .route(web::patch().to(callbacks::change))
+                .route(web::delete().to(callbacks::delete)),
+        )
+        .service(on("/v1/callbacks/{id}/rotate-secret").route(web::post().to(callbacks::rotate_secret)))
+        .service(on("/v1/profiles").route(web::get().to(profiles::list)).route(web::post().to(profiles::create)))
+        .service(
+            on("/v1/profiles/{id}")
+                .route(web::get().to(profiles::show))
+                .route(web::patch().to(profiles::change))
+                .route(web::delete().to(profiles::delete)),
+        )
         .service(on("/v1/prune").route(web::post().to(prune::prune)))
         .service(on("/v1/users").route(web::get().to(users::list)).route(web::post().to(users::create)))
         .service(on("/v1/users/me").route(web::get().to(users::me)))
         .service(on("/v1/tokens").route(web::get().to(users::tokens)).route(web::post().to(users::issue)))
-        .service(on("/v1/tokens/{id}").route(web::delete().to(users::revoke)))
-        .default_service(web::to(nothing_here));
+        .service(on("/v1/tokens/{id}").route(web::delete().to(users::revoke)));
 }
 
 /// A resource; to a method it does not have it answers 405 with those that it has.

@@ -1,7 +1,6 @@
 //! `/v1/runs`: every execution on record.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::auth::Authenticated;
@@ -21,7 +20,7 @@ pub(super) async fn list(
     let query = RunQuery {
         hook: list.filter::<HookId>("hook", "must be the id of a hook")?,
         state: list.filter::<RunState>("state", &states())?,
-        since: list.filter::<DateTime<Utc>>("since", "must be a time as RFC 3339 has it, e.g. 2026-01-31T08:00:00Z")?,
+        since: list.time("since")?,
     };
     let runs = service.runs(&caller, query, list.page).await?;
     Ok(list.answer("id", &runs.iter().map(|run| view(run, &service)).collect::<Vec<_>>()))

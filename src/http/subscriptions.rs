@@ -10,7 +10,7 @@ use super::auth::Authenticated;
 use super::error::ApiError;
 use super::hooks::Id;
 use super::list::ListQuery;
-use super::{body, reply, subscribe, tasks};
+use super::{body, json, reply, subscribe, tasks};
 use crate::model::{
     Invalid, SigningSecret, Subscription, SubscriptionId, SubscriptionKind, SubscriptionStatus, Target, TopicName,
     notification,
@@ -45,6 +45,7 @@ fn view(subscription: &Subscription, query: &str) -> Value {
             links["events"] = json!({"href": format!("/v1/topics/{name}/events")});
             topic = Some(name);
         }
+        Target::Gone => {}
     }
     json!({
         "_links": links,
@@ -88,7 +89,7 @@ pub(super) async fn create(
 ) -> Result<HttpResponse, ApiError> {
     accept::chosen(&request, &[HAL, JSON])?;
     let body = body::up_to(&request, payload, &service, LARGEST).await?;
-    let object: Map<String, Value> = body::parse_json("body", &body)?;
+    let object: Map<String, Value> = json::parse("body", &body)?;
     let subscription = service.subscribe(&caller, subscribe::read(object)?).await?;
     let mut view = view(&subscription, "");
     view["message"] = "Your request to subscribe to events has been accepted.".into();
@@ -139,7 +140,7 @@ pub(super) async fn cancel(
     accept::chosen(&request, &[HAL, JSON])?;
     let body = body::up_to(&request, payload, &service, LARGEST).await?;
     if !body.is_empty() {
-        wish_to_cancel(&body::parse_json("body", &body)?)?;
+        wish_to_cancel(&json::parse("body", &body)?)?;
     }
     let subscription = service.cancel_subscription(&asker, id.0).await?;
     Ok(hal(StatusCode::ACCEPTED).body(view(&subscription, &query(&asker)).to_string()))

@@ -74,8 +74,10 @@ pub(super) async fn promote(
     id: Id<HookId>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let hook = service.promote(&caller, id.0, &histo(&request)?).await?;
-    Ok(HttpResponse::Ok().json(HookView::new(&hook, &service)))
+    let (hook, breaking) = service.promote(&caller, id.0, &histo(&request)?).await?;
+    let mut view = serde_json::to_value(HookView::new(&hook, &service)).unwrap_or_default();
+    view["breaking"] = json!(breaking);
+    Ok(HttpResponse::Ok().json(view))
 }
 
 pub(super) async fn clear(

@@ -15,11 +15,47 @@ pub enum CallbackScheme {
     Http,
 }
 
+impl CallbackScheme {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Https => "HTTPS",
+            Self::Http => "HTTP",
+        }
+    }
+}
+
+impl std::str::FromStr for CallbackScheme {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "HTTPS" => Ok(Self::Https),
+            "HTTP" => Ok(Self::Http),
+            _ => Err("must be HTTPS or HTTP"),
+        }
+    }
+}
+
 /// A header that is sent along. Its value shows nowhere: it may be a secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallbackHeader {
     pub name: String,
     pub value: String,
+}
+
+/// Headers whose values are secrets, and parts of names of others.
+const SECRET_NAMES: [&str; 4] = ["authorization", "proxy-authorization", "x-api-key", "cookie"];
+const SECRET_PARTS: [&str; 8] =
+    ["token", "secret", "password", "api-key", "apikey", "api_key", "signature", "credential"];
+
+impl CallbackHeader {
+    /// Whether its value is a secret by its name: that is not shown to its owner either.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        let name = self.name.to_ascii_lowercase();
+        SECRET_NAMES.contains(&name.as_str()) || SECRET_PARTS.iter().any(|part| name.contains(part))
+    }
 }
 
 impl std::fmt::Debug for CallbackHeader {
@@ -82,4 +118,33 @@ pub struct Profile {
     pub name: String,
     pub support_email: EmailAddress,
     pub created_at: DateTime<Utc>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_named_like_secrets_are() {
+        let is_secret = |name: &str| CallbackHeader { name: name.to_owned(), value: String::new() }.is_secret();
+        for name in [
+            "Authorization",
+            "PROXY-AUTHORIZATION",
+            "x-Api-Key",
+            "Cookie",
+            "X-Gitlab-Token",
+            "client-secret",
+            "X-Password-2",
+            "my-api-key",
+            "X-ApiKey",
+            "x_api_key",
+            "X-Signature-256",
+            "X-Credentials",
+        ] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in ["Content-Type", "X-Kind", "Accept", "X-Key", "X-Api-Version"] {
+            assert!(!is_secret(name), "{name}");
+        }
+    }
 }

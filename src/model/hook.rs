@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Contract, Histo, HookId, HookParams, HookPath, HookToken, Owner, UserId};
+use super::{Contract, DeclaredCallbacks, Histo, HookId, HookParams, HookPath, HookToken, Owner, UserId};
 
 /// A notebook deployed as a URL.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub struct Version {
     pub imports: Option<Imports>,
     /// What it takes, if that is known: its `parameters` cell could be read.
     pub contract: Option<Contract>,
+    /// What it sends to URLs that its callers name.
+    pub callbacks: Option<DeclaredCallbacks>,
     pub live: bool,
     pub created_at: DateTime<Utc>,
 }

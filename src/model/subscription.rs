@@ -56,6 +56,8 @@ pub enum Target {
     Callback(CallbackId),
     /// To whoever reads it.
     Topic(TopicName),
+    /// It has ended, and the callback that it had is gone.
+    Gone,
 }
 
 /// A rule that an event has to meet.

@@ -21,4 +21,4 @@ pub use document::{CellOutputs, Notebook};
 pub use inject::{Injected, inject};
 pub use language::Language;
 pub use parameters::{ParamValue, Parameters};
-pub use redact::{is_secret_header, mask};
+pub use redact::{is_secret_header, mask, mask_value};

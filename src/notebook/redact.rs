@@ -117,7 +117,8 @@ impl Notebook {
     }
 }
 
-fn mask_value(value: &mut Value, secrets: &[String]) {
+/// Masks every secret in the texts and numbers of a JSON value.
+pub fn mask_value(value: &mut Value, secrets: &[String]) {
     match value {
         Value::String(text) => mask(text, secrets),
         Value::Number(number) if secrets.contains(&number.to_string()) => *value = MASK.into(),

@@ -25,6 +25,11 @@ pub(super) fn of(hook: Option<&Described<'_>>, method: &str) -> Map<String, Valu
             "title": kind.replace('-', " "),
             "status": status.parse::<u16>().unwrap_or_default(),
             "detail": description,
+            "@error": {
+                "@message": description,
+                "@httpStatusCode": status.parse::<u16>().unwrap_or_default(),
+                "@time": "2026-01-02T03:04:05.678Z",
+            },
         });
     }
     for (_, response) in responses.iter_mut().filter(|(status, _)| is_of_a_run(status)) {

@@ -37,11 +37,14 @@ pub(super) fn any_hook() -> Map<String, Value> {
 
 /// The calls of one hook. The server takes PUT, PATCH and DELETE as it takes POST; generators would make three more functions
 /// of each notebook that do the same, so they are only said.
-pub(super) fn one_hook(hook: &Described<'_>, name: &str) -> Value {
+pub(super) fn one_hook(hook: &Described<'_>, name: &str, callbacks: &Map<String, Value>) -> Value {
     let summary = hook.title.unwrap_or(hook.hook.path.as_str());
     let mut item = json!({});
     for method in ["get", "post"] {
         item[method] = operation(Some(hook), method, name, summary);
+        if !callbacks.is_empty() {
+            item[method]["callbacks"] = callbacks.clone().into();
+        }
     }
     item
 }

@@ -4,6 +4,7 @@
 
 mod answers;
 mod call;
+mod callbacks;
 mod events;
 mod example;
 mod inputs;
@@ -16,9 +17,10 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
+use callbacks::Callbacks;
 pub use events::of_events;
 
-use crate::model::{Answered, Contract, Hook};
+use crate::model::{Answered, Contract, DeclaredCallbacks, Hook};
 
 /// What a document tells of a hook.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +28,8 @@ pub struct Described<'a> {
     pub hook: &'a Hook,
     /// What the live version takes, if that is known.
     pub contract: Option<&'a Contract>,
+    /// What the live version sends to URLs that its callers name.
+    pub callbacks: Option<&'a DeclaredCallbacks>,
     /// What its notebook is called.
     pub title: Option<&'a str>,
     /// What its notebook says of itself, as Markdown.
@@ -119,7 +123,10 @@ impl Document {
         if let Some((name, scheme)) = security::scheme(hook.hook) {
             self.components.entry("securitySchemes").or_insert_with(|| json!({}))[name] = scheme;
         }
-        self.paths.insert(format!("/hooks/{}", hook.hook.token.expose()), call::one_hook(hook, &name));
+        let Callbacks { objects, schemas } = Callbacks::of(hook, &name);
+        let path = format!("/hooks/{}", hook.hook.token.expose());
+        self.paths.insert(path, call::one_hook(hook, &name, &objects));
+        self.schemas.extend(schemas);
         self.schemas.extend(inputs::schemas(hook, &name));
     }
 

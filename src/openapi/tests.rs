@@ -2,7 +2,9 @@ use chrono::DateTime;
 use serde_json::{Value, json};
 
 use super::{Described, Document};
-use crate::model::{Answered, Contract, Histo, Hook, HookId, HookParams, HookPath, HookToken, UserId};
+use crate::model::{
+    Answered, Contract, DeclaredCallbacks, Histo, Hook, HookId, HookParams, HookPath, HookToken, UserId,
+};
 
 fn hook(path: &str, params: Value) -> Hook {
     let now = DateTime::UNIX_EPOCH;
@@ -29,7 +31,7 @@ fn contract(properties: &Value, required: &[&str]) -> Contract {
 }
 
 fn described<'a>(hook: &'a Hook, contract: Option<&'a Contract>, answered: &'a [Answered]) -> Described<'a> {
-    Described { hook, contract, title: None, text: None, answered }
+    Described { hook, contract, callbacks: None, title: None, text: None, answered }
 }
 
 fn document(described: &Described<'_>) -> Value {
@@ -288,4 +290,35 @@ fn headers_that_mean_something_are_told() {
     };
     assert_eq!(named("get"), ["Prefer"]);
     assert_eq!(named("post"), ["Prefer", "Idempotency-Key"]);
+}
+
+#[test]
+fn callbacks_stand_under_both_operations_as_their_author_wrote_them() {
+    let hook = hook("Invoice.ipynb", json!({}));
+    let key = "{$callback_url}/invoices/{$request.body.id}";
+    let body = json!({"$schema": "x", "$ref": "#/$defs/event", "$defs": {"event": {"type": "object"}}, "allOf": [{"$ref": "#"}]});
+    let declared = DeclaredCallbacks::parse(json!({
+        "invoice_event": {key: {"summary": "Paid", "body": body, "response": {"type": "object"}}, "$request.query.x": {}},
+        "invoice-event": {"$url": {"method": "GET", "body": true}},
+    }));
+    let declared = declared.unwrap();
+    let document = document(&Described { callbacks: declared.as_ref(), ..described(&hook, None, &[]) });
+    let callbacks = &operation(&document, "get")["callbacks"];
+    assert_eq!(callbacks, &operation(&document, "post")["callbacks"]);
+    let sent = &callbacks["invoice_event"][key]["post"];
+    assert_eq!((&sent["summary"], &sent["security"]), (&json!("Paid"), &json!([])));
+    let body = "#/components/schemas/InvoiceInvoiceEventBody";
+    assert_eq!(sent["requestBody"]["content"]["application/json"]["schema"], json!({ "$ref": body }));
+    let schema = &document["components"]["schemas"]["InvoiceInvoiceEventBody"];
+    assert_eq!(schema["$ref"], format!("{body}/$defs/event"));
+    assert_eq!((&schema["allOf"][0]["$ref"], schema.get("$schema")), (&json!(body), None));
+    let answer = &sent["responses"]["200"]["content"]["application/json"]["schema"]["$ref"];
+    assert_eq!(answer, "#/components/schemas/InvoiceInvoiceEventResponse");
+    assert!(callbacks["invoice_event"]["$request.query.x"]["post"]["responses"]["200"].get("content").is_none());
+    assert!(callbacks["invoice-event"]["$url"]["get"].get("requestBody").is_none());
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    for reference in found {
+        assert!(document.pointer(&reference[1..]).is_some(), "{reference}");
+    }
 }

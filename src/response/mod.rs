@@ -4,6 +4,7 @@
 //! file, renders no notebook and writes no HTTP.
 
 mod accept;
+mod callback;
 mod header;
 mod marking;
 mod naas;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 pub use accept::Accept;
+pub use callback::{Callback, callback};
 pub use header::HeaderRule;
 
 /// A cell of an executed notebook.

@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use super::admission::{Slot, Ticket};
 use super::call::{Order, Respond};
 use super::conclude::Answered;
+use super::declared::{MOST, Sent};
 use super::prepare::Prepared;
 use super::watch::{LiveRun, Watcher};
 use super::{Service, on_disk};
@@ -28,6 +29,8 @@ pub(super) struct Run {
     pub(super) respond: Respond,
     /// Status and media type of an answer that was given before the end.
     pub(super) early: Option<(u16, Option<String>)>,
+    /// The declared callbacks that its notebook has sent.
+    pub(super) sent: Sent,
 }
 
 /// Why an attempt did not come to an execution.
@@ -180,7 +183,9 @@ impl Service {
     /// Runs the cells.
     async fn execute(&self, run: &mut Run, prepared: &mut Prepared) -> Result<(Execution, Leaving), Stopped> {
         let (early, mut marked) = mpsc::channel(1);
-        let job = self.job(prepared, Arc::new(Watcher::new(run.live.clone(), prepared.injected.clone(), early)));
+        let (calls, mut called) = mpsc::channel(MOST + 1);
+        let watcher = Watcher::new(run.live.clone(), prepared.injected.clone(), early, calls);
+        let job = self.job(prepared, Arc::new(watcher));
         let id = run.order.id;
         let record = async {
             // The run is on record already; that it has started need not be before it does.
@@ -196,6 +201,7 @@ impl Service {
             tokio::select! {
                 executed = &mut work => break executed,
                 Some(output) = marked.recv() => self.answer_early(run, prepared, &output).await,
+                Some(callback) = called.recv() => self.call_back(run, prepared, callback).await,
                 // Dropping the execution kills its kernel.
                 () = live.cancelled() => return Err(self.killed(prepared, cancelled()).await),
                 () = self.interrupt.cancelled() => {
@@ -208,6 +214,9 @@ impl Service {
         // What was marked in the last moment.
         if let Ok(output) = marked.try_recv() {
             self.answer_early(run, prepared, &output).await;
+        }
+        while let Ok(callback) = called.try_recv() {
+            self.call_back(run, prepared, callback).await;
         }
         executed.map_err(|error| {
             tracing::error!(%error, kernel = prepared.kernel.name, "cannot start the kernel");

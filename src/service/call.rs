@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 
 use super::admission::Ticket;
 use super::attempt::Run;
+use super::declared::Sent;
 use super::idempotency::Claim;
 use super::prepare::Prepared;
 use super::reply::Reply;
@@ -189,7 +190,12 @@ impl Service {
         if order.mode == Mode::Async {
             respond.send(self.accepted(order.id).await.map(Called::Accepted));
         }
-        Box::pin(self.carry_on(Run { order, live, respond, early: None }, prepared, Some(ticket))).await;
+        Box::pin(self.carry_on(
+            Run { order, live, respond, early: None, sent: Sent::default() },
+            prepared,
+            Some(ticket),
+        ))
+        .await;
     }
 
     /// Everything that can be refused, and then the run's record. An asynchronous run has all it needs on disk when this ends.
@@ -206,6 +212,7 @@ impl Service {
         let method = call.method.clone();
         let request = kept::request(call, order)?;
         let prepared = self.prepare(order).await?;
+        self.check_wanted(&prepared.callbacks).await?;
         let new = NewRun {
             id: order.id,
             hook: order.hook.id,

@@ -111,6 +111,7 @@ impl Service {
     pub(super) async fn clear_up(&self, mut run: Run, answered: Answered) {
         let Answered { prepared, mut ending, kernel, saving, slot, .. } = answered;
         ending.answered = ending.answered.or(run.early.take());
+        self.call_back_at_end(&mut run, &prepared, &mut ending).await;
         let (id, attempt) = (run.order.id, run.live.attempt());
         let state = ending.state();
         let request = self.rest_of_request(&run).await;

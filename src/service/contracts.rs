@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Error, Result, Service};
+use super::{Error, Result, Service, declared};
 use crate::kernel::environment::{Code, Inspector, Reading};
-use crate::model::{Caller, Contract, Histo, Hook, HookId, HookParams, Page, UserId, Version};
-use crate::notebook::contract::{self, Checker, Rules};
+use crate::model::{Caller, Contract, DeclaredCallbacks, Histo, Hook, HookId, HookParams, Version};
+use crate::notebook::contract::{self, Checker, Rules, Terms};
 use crate::notebook::{Notebook, Parameters};
 
 /// How many contracts are kept compiled. They are some kilobytes each.
@@ -88,14 +88,23 @@ impl Service {
         Ok(self.version(caller, hook.id, &hook.histo).await?.contract)
     }
 
-    /// The contract that callers of a path rely on, before it is deployed again.
-    pub(super) async fn contract_before(
+    /// What callers lose of a hook as it is, when it has this contract and these callbacks and may be strict. Of parameters
+    /// nothing, where either contract is unknown.
+    pub(super) async fn breaking(
         &self,
-        owner: UserId,
-        path: &crate::model::HookPath,
-    ) -> Result<Option<Contract>> {
-        let hooks = self.db.hooks(Some(owner), Some(path), Page { limit: 1, offset: 0 }).await?;
-        let Some(hook) = hooks.first() else { return Ok(None) };
-        Ok(self.db.version(hook.id, &hook.histo).await?.and_then(|version| version.contract))
+        hook: &Hook,
+        (contract, callbacks): (Option<&Contract>, Option<&DeclaredCallbacks>),
+        strict: bool,
+    ) -> Result<Vec<String>> {
+        let Some(live) = self.db.version(hook.id, &hook.histo).await? else { return Ok(Vec::new()) };
+        let mut lost = match (&live.contract, contract) {
+            (Some(old), Some(new)) => {
+                let before = Terms { contract: old, strict: hook.params.strict };
+                contract::breaking(before, Terms { contract: new, strict })
+            }
+            _ => Vec::new(),
+        };
+        lost.extend(declared::breaking(live.callbacks.as_ref(), callbacks));
+        Ok(lost)
     }
 }

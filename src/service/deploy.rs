@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use super::kernels::Plan;
-use super::{Error, Result, Service, Wish, on_disk};
+use super::{Error, Result, Service, Wish, declared, on_disk};
 use crate::model::{
-    Caller, Histo, Hook, HookParams, HookParamsPatch, HookPath, HookToken, Invalid, Owner, RelativePath, UserId,
+    Caller, DeclaredCallbacks, Histo, Hook, HookParams, HookParamsPatch, HookPath, HookToken, Invalid, Owner,
+    RelativePath, SigningSecret, UserId,
 };
-use crate::notebook::{Notebook, contract};
+use crate::notebook::Notebook;
 use crate::store::{NewDeploy, StoreError, VersionFiles};
 
 /// A notebook to deploy.
@@ -19,6 +20,8 @@ pub struct Deploy {
     pub owner: Option<Owner>,
     /// All of them; what is not there has its default.
     pub params: HookParamsPatch,
+    /// What it sends to URLs that its callers name.
+    pub callbacks: Option<DeclaredCallbacks>,
     /// The interpreter of the kernel that deploys.
     pub python: Option<PathBuf>,
     /// The notebook file's bytes.
@@ -49,8 +52,13 @@ impl Service {
         let owner = self.owner(caller, "owner", deploy.owner.as_ref()).await?;
         let notebook = Notebook::parse(&deploy.notebook)?;
         check_places(&deploy.dependencies)?;
-        let before = self.db.hook_at(owner.0, &deploy.path).await?.map(|hook| hook.params);
-        let params = std::mem::take(&mut deploy.params).anew(before.as_ref())?;
+        if let Some(callbacks) = &deploy.callbacks {
+            declared::check(callbacks)?;
+            self.check_fixed(callbacks).await?;
+        }
+        let before = self.db.hook_at(owner.0, &deploy.path).await?;
+        let params_before = before.as_ref().map(|hook| &hook.params);
+        let params = std::mem::take(&mut deploy.params).anew(params_before)?;
         self.check_python(params.python.as_deref()).await?;
         let wish = Wish {
             notebook: &notebook,
@@ -59,12 +67,14 @@ impl Service {
             dependencies: &deploy.dependencies,
         };
         let mut plan = self.kernels.plan(wish).await?;
-        plan.warnings.extend(unsigned(before.as_ref(), &params));
-        let contract_before = self.contract_before(owner.0, &deploy.path).await?;
-        let breaking = match (&contract_before, &plan.contract) {
-            (Some(old), Some(new)) => contract::breaking(old, new),
-            _ => Vec::new(),
+        plan.warnings.extend(unsigned(params_before, &params));
+        let terms = (plan.contract.as_ref(), deploy.callbacks.as_ref());
+        let breaking = match &before {
+            Some(hook) => self.breaking(hook, terms, params.strict).await?,
+            None => Vec::new(),
         };
+        let doubts = |callbacks| declared::doubts(callbacks, plan.contract.as_ref());
+        plan.warnings.extend(deploy.callbacks.as_ref().map(doubts).unwrap_or_default());
         plan.warnings.extend(breaking.iter().cloned());
         let service = self.clone();
         // A task of its own: a caller that hangs up in the middle leaves nothing half-done.
@@ -85,7 +95,7 @@ impl Service {
         plan: &Plan,
     ) -> Result<(Hook, bool)> {
         let token = HookToken::from_random(self.random.bits160()?);
-        let Deploy { notebook, dependencies, path, .. } = deploy;
+        let Deploy { notebook, dependencies, path, callbacks, .. } = deploy;
         let size = notebook.len() as u64;
         let staged = on_disk(&self.files, move |files| {
             files.stage(&VersionFiles { notebook: &notebook, dependencies: &dependencies })
@@ -102,6 +112,8 @@ impl Service {
             python: plan.python.as_deref(),
             imports: plan.imports.as_ref(),
             contract: plan.contract.as_ref(),
+            callbacks: callbacks.as_ref(),
+            callback_secret: &SigningSecret::from_random(self.random.bits256()?),
             now: self.clock.now(),
         };
         let placed: Arc<OnceLock<Histo>> = Arc::default();

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Error, Result, Service, on_disk};
-use crate::model::{Answered, Caller, Contract, Hook, HookToken, Page};
+use crate::model::{Answered, Caller, Contract, DeclaredCallbacks, Hook, HookToken, Page};
 use crate::notebook::About;
 use crate::openapi::{Described, Document};
 
@@ -16,6 +16,7 @@ const PAGE: u32 = 50;
 struct Facts {
     hook: Hook,
     contract: Option<Contract>,
+    callbacks: Option<DeclaredCallbacks>,
     about: About,
     answered: Vec<Answered>,
 }
@@ -25,6 +26,7 @@ impl Facts {
         Described {
             hook: &self.hook,
             contract: self.contract.as_ref(),
+            callbacks: self.callbacks.as_ref(),
             title: self.about.title.as_deref(),
             text: self.about.text.as_deref(),
             answered: &self.answered,
@@ -76,11 +78,12 @@ impl Service {
 
     /// A hook whose notebook cannot be read now, as when it is being deleted, is told of without the notebook's words.
     async fn facts(&self, hook: Hook) -> Result<Facts> {
-        let contract = self.db.version(hook.id, &hook.histo).await?.and_then(|version| version.contract);
+        let version = self.db.version(hook.id, &hook.histo).await?;
+        let (contract, callbacks) = version.map(|version| (version.contract, version.callbacks)).unwrap_or_default();
         let answered = self.db.answered(hook.id).await?;
         let (of, notebooks) = (hook.clone(), self.notebooks.clone());
         let notebook = on_disk(&self.files, move |files| notebooks.get(files, &of, &of.histo)).await;
         let about = notebook.map(|notebook| About::of(&notebook)).unwrap_or_default();
-        Ok(Facts { hook, contract, about, answered })
+        Ok(Facts { hook, contract, callbacks, about, answered })
     }
 }

@@ -12,6 +12,7 @@ use crate::kernel::{ExecutedCell, Execution, Outcome};
 use crate::model::{CellStatus, CellTiming, ErrorKind, Hook, RunError, RunState};
 use crate::notebook::{CellOutputs, Injected, Notebook, mask};
 use crate::response::{self, Accept, Answer, Content};
+use crate::store::NewDeclared;
 
 /// How a run ended.
 #[derive(Debug, Default)]
@@ -23,6 +24,8 @@ pub(super) struct Ending {
     pub(super) warnings: Vec<String>,
     /// HTTP status and media type of what the notebook answered.
     pub(super) answered: Option<(u16, Option<String>)>,
+    /// Callbacks that are sent with the end.
+    pub(super) declared: Vec<NewDeclared>,
 }
 
 impl Ending {

@@ -73,6 +73,8 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Exists(what) => Self::Conflict(format!("{what} already exists")),
+            StoreError::Needed(what) => Self::Conflict(what),
+            StoreError::Refused(invalid) => Self::Invalid(invalid),
             other if other.is_for_want_of_room() => Self::NoRoom(other.to_string()),
             other => Self::Internal(other.to_string()),
         }

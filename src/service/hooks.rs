@@ -93,13 +93,17 @@ impl Service {
         on_disk(&self.files, move |files| files.notebook(&hook, &histo)).await?.ok_or(Error::NotFound("version"))
     }
 
-    /// Makes an older version (or a newer one again) the live one.
-    pub async fn promote(&self, caller: &Caller, id: HookId, histo: &Histo) -> Result<Hook> {
-        self.hook(caller, id).await?;
+    /// Makes an older version (or a newer one again) the live one. Also says what callers of the one before lose.
+    pub async fn promote(&self, caller: &Caller, id: HookId, histo: &Histo) -> Result<(Hook, Vec<String>)> {
+        let before = self.hook(caller, id).await?;
+        let version = self.db.version(id, histo).await?.ok_or(Error::NotFound("version"))?;
+        let breaking = self
+            .breaking(&before, (version.contract.as_ref(), version.callbacks.as_ref()), before.params.strict)
+            .await?;
         if !self.db.promote(id, histo, self.clock.now()).await? {
             return Err(Error::NotFound("version"));
         }
-        self.hook(caller, id).await
+        Ok((self.hook(caller, id).await?, breaking))
     }
 
     /// Removes one previous version, or all of them; never the live one.

@@ -60,7 +60,7 @@ impl Service {
             request,
             notice: notice(&order.hook, state),
             result,
-            declared: Vec::new(),
+            declared: ending.declared,
             error: ending.error,
         };
         tell(&end);

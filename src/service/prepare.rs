@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::call::Order;
 use super::contracts::checked;
+use super::declared::{self, Asked, Calls, Wanted};
 use super::request::{self, Call};
 use super::{Error, Result, Service, kept, on_disk};
 use crate::kernel::{CodeCell, KernelCommand};
@@ -30,6 +31,16 @@ pub(super) struct Prepared {
     pub(super) cells: Vec<CodeCell>,
     pub(super) accept: Accept,
     pub(super) for_owner: bool,
+    /// The declared callbacks that its caller wants, and those that the notebook has sent.
+    pub(super) callbacks: Vec<Wanted>,
+    pub(super) calls: Calls,
+}
+
+impl Prepared {
+    /// The call's values that nobody may see.
+    pub(super) fn secrets(&self) -> &[String] {
+        self.injected.as_deref().map_or(&[], Injected::secrets)
+    }
 }
 
 impl Service {
@@ -62,14 +73,21 @@ impl Service {
         let (folder, params) = (scratch.path().to_owned(), hook.params.clone());
         let checker = self.checkers.get(&hook, &order.version)?;
         let language = Language::from_name(&kernel.language);
+        let (asked, version) = (self.asked(order, &call), order.version.clone());
         let injecting = move || {
             let mut notebook = Notebook::clone(&notebook);
             let parameters = request::parameters(&mut call, &folder, last)?;
             let parameters = checked(parameters, checker.as_deref(), &params)?;
+            let callbacks = match (&version.callbacks, &asked) {
+                (Some(callbacks), Some(asked)) => {
+                    declared::wanted(callbacks, asked, &parameters, version.contract.as_ref())?
+                }
+                _ => Vec::new(),
+            };
             let injected = notebook::inject(&mut notebook, language, &parameters, &params.secret_names())?;
-            Ok::<_, Error>((call, notebook, injected))
+            Ok::<_, Error>((call, notebook, injected, callbacks))
         };
-        let (call, notebook, injected) = tokio::task::spawn_blocking(injecting).await??;
+        let (call, notebook, injected, callbacks) = tokio::task::spawn_blocking(injecting).await??;
         order.call = Some(call).filter(|_| again);
         let cells = cells(&notebook, injected.as_ref());
         Ok(Prepared {
@@ -85,7 +103,21 @@ impl Service {
             cells,
             accept,
             for_owner: order.for_owner,
+            callbacks,
+            calls: Calls::default(),
         })
+    }
+
+    /// What declared callbacks may be made of, where there are any.
+    fn asked(&self, order: &Order, call: &Call) -> Option<Asked> {
+        order.version.callbacks.as_ref()?;
+        let mut url = self.url(&order.hook);
+        let mut path = vec![("token".to_owned(), order.hook.token.expose().to_owned())];
+        if order.pinned {
+            url = format!("{url}/versions/{}", order.version.histo);
+            path.push(("histo".to_owned(), order.version.histo.to_string()));
+        }
+        Some(Asked::of(call, &url, path))
     }
 
     /// Moves what was uploaded to where it stays until the run has ended.

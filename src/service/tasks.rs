@@ -9,6 +9,7 @@ use tracing::Instrument as _;
 
 use super::attempt::Run as Running;
 use super::call::{Order, Respond};
+use super::declared::Sent;
 use super::reply::Reply;
 use super::{Error, Result, Service, on_disk};
 use crate::model::{
@@ -50,7 +51,7 @@ impl Service {
         let subscription = told.as_ref().map(|told| told.id);
         let secret = told.and_then(|told| match told.target {
             Target::Url { mut secrets, .. } => secrets.pop(),
-            Target::Callback(_) | Target::Topic(_) => None,
+            Target::Callback(_) | Target::Topic(_) | Target::Gone => None,
         });
         Ok(Task { key: Some(self.task_key(run)), subscription, secret, ..self.task_of(record) })
     }
@@ -147,7 +148,8 @@ impl Service {
                         live.note_answered();
                     }
                     let early = told.and_then(|reply| reply.body.answered());
-                    let running = Running { order, live, respond: Respond::nobody(), early };
+                    let sent = Sent::before(self.db.declared_sent(run.id).await?);
+                    let running = Running { order, live, respond: Respond::nobody(), early, sent };
                     self.runs.spawn_on(self.clone().carry_on(running, None, None).instrument(span), &self.runtime);
                 }
                 None => self.interrupted(&run).await?,

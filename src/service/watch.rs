@@ -16,7 +16,7 @@ use crate::clock::SharedClock;
 use crate::kernel::{Happening, Observer, progress_in_display, progress_in_stream};
 use crate::model::{CellStatus, Progress, RunEvent, RunId, RunState};
 use crate::notebook::{Injected, mask};
-use crate::response;
+use crate::response::{self, Callback};
 
 /// What is kept of a run: so many events, and so many bytes of text.
 const MOST_EVENTS: usize = 2_000;
@@ -217,14 +217,20 @@ pub(super) struct Watcher {
     run: Arc<LiveRun>,
     injected: Option<Arc<Injected>>,
     early: mpsc::Sender<Marked>,
+    calls: mpsc::Sender<Callback>,
     /// Whether an output was marked as the answer: the first one is.
     marked: AtomicBool,
 }
 
 impl Watcher {
-    /// `early` gets the first output that is marked as an early answer.
-    pub(super) fn new(run: Arc<LiveRun>, injected: Option<Arc<Injected>>, early: mpsc::Sender<Marked>) -> Self {
-        Self { run, injected, early, marked: AtomicBool::new(false) }
+    /// `early` gets the first output that is marked as an early answer, `calls` every callback that the notebook sends.
+    pub(super) fn new(
+        run: Arc<LiveRun>,
+        injected: Option<Arc<Injected>>,
+        early: mpsc::Sender<Marked>,
+        calls: mpsc::Sender<Callback>,
+    ) -> Self {
+        Self { run, injected, early, calls, marked: AtomicBool::new(false) }
     }
 
     fn original(&self, cell: usize) -> Option<usize> {
@@ -248,6 +254,9 @@ impl Watcher {
             let first = response::is_marked(content) && !self.marked.swap(true, Ordering::Relaxed);
             if first && response::is_early(content) {
                 let _ = self.early.try_send(content.clone()); // there is room for this one
+            }
+            if let Some(callback) = response::callback(content) {
+                let _ = self.calls.try_send(callback); // there is room for as many as are sent, and one more
             }
         }
     }

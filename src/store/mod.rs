@@ -9,11 +9,13 @@ mod kept;
 mod tests;
 
 pub use database::{
-    AttemptEnd, ClaimLimits, Claimed, Database, Deployed, DueDelivery, EventFilter, FinishedRun, InboxReply, KeyClaim,
-    KeyUse, ListedOutput, NewCapture, NewDeclared, NewDeploy, NewNotice, NewRun, Notice, NoticeEvent, OnRecord,
-    Received, Recipient, RemovedRun, RunFilter, Subscribed, SubscriptionFilter, Unfinished,
+    AttemptEnd, CallbackFilter, ClaimLimits, Claimed, Database, Deployed, DueDelivery, EventFilter, FinishedRun,
+    InboxReply, KeyClaim, KeyUse, ListedOutput, NewCapture, NewDeclared, NewDeploy, NewNotice, NewRun, Notice,
+    NoticeEvent, OnRecord, Received, Recipient, RemovedRun, RunFilter, Subscribed, SubscriptionFilter, Unfinished,
 };
 pub use files::{DataLock, FileStamp, Files, Found, Scratch, VersionFiles, write_atomic};
+
+use crate::model::Invalid;
 
 /// Why something could not be stored or read back. For the log, never for a caller.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,12 @@ pub enum StoreError {
     InUse(std::path::PathBuf),
     #[error("{0} already exists")]
     Exists(&'static str),
+    /// It cannot go as long as something else needs it.
+    #[error("{0}")]
+    Needed(String),
+    /// It does not fit what is stored.
+    #[error("{0}")]
+    Refused(Invalid),
 }
 
 impl StoreError {

@@ -5,7 +5,7 @@ use std::io;
 use chrono::{DateTime, Utc};
 
 use super::{Database, Files, NewDeploy, StoreError, VersionFiles};
-use crate::model::{Histo, HookParams, HookPath, HookToken, Owner, Page, Role, User, UserId};
+use crate::model::{Histo, HookParams, HookPath, HookToken, Owner, Page, Role, SigningSecret, User, UserId};
 
 fn noon() -> DateTime<Utc> {
     DateTime::from_timestamp(1_750_000_000, 0).unwrap()
@@ -49,6 +49,8 @@ async fn a_deploy_whose_files_find_no_room_is_not_on_record() {
         python: None,
         imports: None,
         contract: None,
+        callbacks: None,
+        callback_secret: &SigningSecret::from_random([7; 32]),
         now: noon(),
     };
     let failed = db.deploy(new, |_| async { Err(error(libc::ENOSPC)) }).await.unwrap_err();

@@ -7,6 +7,8 @@ use super::target::Refused;
 
 /// Longest text about a failure, in bytes.
 const LONGEST: usize = 500;
+/// What the client says of any failure, before its cause.
+const PREAMBLE: [&str; 2] = ["error sending request", "client error ("];
 
 /// How the attempt ended that gave this error.
 pub(super) fn outcome(error: reqwest::Error) -> Outcome {
@@ -24,13 +26,13 @@ pub(super) fn outcome(error: reqwest::Error) -> Outcome {
 /// The causes, the outermost first, each once. None of them has a URL, a header or an address.
 fn describe(error: &reqwest::Error) -> String {
     let mut parts: Vec<String> = Vec::new();
-    for cause in causes(error) {
-        let text = cause.to_string();
-        if !parts.iter().any(|part| part.contains(&text)) {
+    for text in causes(error).map(ToString::to_string) {
+        let is_preamble = PREAMBLE.iter().any(|preamble| text.starts_with(preamble));
+        if !is_preamble && !parts.iter().any(|part| part.contains(&text)) {
             parts.push(text);
         }
     }
-    let mut text = parts.join(": ");
+    let mut text = if parts.is_empty() { "the request could not be sent".to_owned() } else { parts.join(": ") };
     text.truncate(text.floor_char_boundary(LONGEST));
     text
 }

@@ -1,11 +1,10 @@
 # %% A person's notebook that deploys another one beside it, and looks after it with every function of the client.
-import contextlib
-import io
 import json
 import os
 import pathlib
 
 import nbformat
+from cell_helpers import quietly, raises
 from nbhook import Conflict, Invalid, NotebookPathError, NotFound, RunFailed, webhook
 
 
@@ -16,20 +15,6 @@ def save(answer):
     made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(made, NAME)
     return pathlib.Path(NAME).read_bytes()
-
-
-def raises(kind, function, *arguments, **named):
-    try:
-        function(*arguments, **named)
-    except kind as error:
-        return error
-    raise AssertionError(f"{function.__name__} did not raise {kind.__name__}")
-
-
-def quietly(function, *arguments, **named):
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        return function(*arguments, **named), said.getvalue()
 
 
 NAME = "Zahlen & Übersicht.ipynb"
@@ -55,7 +40,8 @@ assert url.hook["path"] == f"work/{NAME}" and url.hook["params"]["inline"] is Tr
 assert url.hook["python"] == __import__("sys").executable
 assert webhook.find(NAME) == url == webhook.find(os.path.abspath(NAME)) == webhook.find(f"~/work/{NAME}")
 second = save("n + 2")
-assert webhook.update(NAME, dependencies="data") == url
+updated, said = quietly(webhook.update, NAME, dependencies="data")
+assert updated == url and said.splitlines()[1:] == ["parameter  type     default  description", "n          integer  1"], said
 
 # %% run
 assert webhook.run(NAME) == {"answer": 3, "data": "a;€"}
@@ -106,6 +92,8 @@ for function, arguments in ((webhook.find, ()), (webhook.list, ()), (webhook.run
     _, said = quietly(function, *([NAME] if function is not webhook.currents else []), *arguments, debug=True)
     assert "--> " in said and "<-- 200" in said, said
     assert os.environ["NBHOOK_TOKEN"] not in said and hook_token not in said and "/hooks/…" in said or function is webhook.list, said
+_, said = quietly(webhook.add, NAME, dependencies="data", params={"sensitive": ["N"]})
+assert said.splitlines()[2] == "n          integer  (hidden)", said
 _, said = quietly(webhook.add, NAME, dependencies="data", debug=True, params={"env": {"PASSWORD": "hush-hush"}})
 shown, last = said.rsplit("deployed", 1)
 assert hook_token not in shown and hook_token in last and "hush" not in said and os.environ["NBHOOK_TOKEN"] not in said, said

@@ -1,11 +1,10 @@
 # %% A person's notebook that starts runs of another one, watches them, ends them and repeats them.
-import contextlib
-import io
 import os
 import pathlib
 
 import nbformat
 import nbhook
+from cell_helpers import quietly, raises
 from nbhook import Conflict, NotFound, RunFailed, webhook
 
 SIGNS = pathlib.Path("signs").absolute()
@@ -18,20 +17,6 @@ def save(name, *cells):
     made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(made, name)
     return name
-
-
-def raises(kind, function, *arguments, **named):
-    try:
-        function(*arguments, **named)
-    except kind as error:
-        return error
-    raise AssertionError(f"{function.__name__} did not raise {kind.__name__}")
-
-
-def quietly(function, *arguments, **named):
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        return function(*arguments, **named), said.getvalue()
 
 
 WAITS = """import os, time, nbhook
@@ -62,6 +47,7 @@ assert task.done and task.state == "succeeded" and task.result() == task.result(
 first = webhook.run(NAME, params, idempotency_key="order-1")
 lines = effects.read_text()
 assert webhook.run(NAME, params, idempotency_key="order-1") == first and effects.read_text() == lines
+assert webhook.run(NAME, params, idempotency_key=" order 2") == webhook.run(NAME, params, idempotency_key=" order 2") != first
 assert webhook.run(NAME, params, wait=60) != first, "without the key it runs again"
 
 # %% runs, cancel, rerun

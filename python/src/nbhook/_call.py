@@ -72,10 +72,12 @@ def _headers(wait: Any, idempotency_key: Any) -> dict[str, str]:
     if idempotency_key is not None:
         if not isinstance(idempotency_key, str):
             raise TypeError(f"idempotency_key must be a str, not {type(idempotency_key).__name__}")
-        visible = all("!" <= char <= "~" for char in idempotency_key)
-        if not visible or not 1 <= len(idempotency_key) <= _LONGEST_KEY:
-            raise ValueError(f"idempotency_key must be 1 to {_LONGEST_KEY} letters, digits or signs of ASCII, without spaces")
-        headers["Idempotency-Key"] = idempotency_key
+        printable = all(" " <= char <= "~" for char in idempotency_key)
+        if not printable or not 1 <= len(idempotency_key) <= _LONGEST_KEY:
+            raise ValueError(f"idempotency_key must be 1 to {_LONGEST_KEY} letters, digits, signs or spaces of ASCII")
+        # In quotes it comes as it is: HTTP drops spaces around a value, and the server quotes.
+        quotes = idempotency_key[0] in ' "' or idempotency_key[-1] in ' "'
+        headers["Idempotency-Key"] = f'"{idempotency_key}"' if quotes else idempotency_key
     return headers
 
 

@@ -26,6 +26,7 @@ def deploy(
     dependencies: Dependencies | None,
     python: str | None,
     user: str | None,
+    callbacks: Mapping[str, Any] | None = None,
 ) -> HookUrl:
     """Deploy and say so; see ``webhook.add``."""
     import json
@@ -33,6 +34,8 @@ def deploy(
     notebook = _paths.notebook(path)
     content, saved_at = _read(notebook)
     meta = _meta(notebook, params, python, user)
+    if callbacks is not None:
+        meta["callbacks"] = _object("callbacks", callbacks, '{"paid": {"{$callback_url}/paid": {}}}')
     files = list(_dependencies(dependencies, os.path.dirname(notebook.local)))
     parts = [
         _multipart.Part("meta", json.dumps(meta, allow_nan=False).encode("utf-8"), "application/json"),
@@ -52,19 +55,20 @@ def deploy(
 def _say(hook: dict[str, Any], url: str, new: bool, saved_at: float) -> None:
     import time
 
+    from ._contract import table
+
     what = "deployed" if new else "deployed a new version of"
     saved = time.strftime("%H:%M:%S", time.localtime(saved_at))
     print(f"{what} {hook.get('path')} as saved at {saved}: {url}")
+    contract = table(hook)
+    if contract:
+        print(contract)
     for warning in hook.get("warnings") or []:
         print(f"warning: {warning}")
 
 
 def _meta(notebook: _paths.Notebook, params: Mapping[str, Any] | None, python: str | None, user: str | None) -> dict[str, Any]:
-    from ._json import to_json
-
-    plain = to_json(params if params is not None else {})
-    if not isinstance(plain, dict):
-        raise TypeError(f'params must be a dict such as {{"inline": True}}, not {type(params).__name__}')
+    plain = _object("params", params if params is not None else {}, '{"inline": True}')
     meta: dict[str, Any] = {"path": notebook.remote, "params": plain}
     interpreter = python or sys.executable
     if interpreter:  # an embedded interpreter may have none
@@ -72,6 +76,15 @@ def _meta(notebook: _paths.Notebook, params: Mapping[str, Any] | None, python: s
     if user:
         meta["owner"] = user
     return meta
+
+
+def _object(name: str, value: Any, example: str) -> dict[str, Any]:
+    from ._json import to_json
+
+    plain = to_json(value)
+    if not isinstance(plain, dict):
+        raise TypeError(f"{name} must be a dict such as {example}, not {type(value).__name__}")
+    return plain
 
 
 def _read(notebook: _paths.Notebook) -> tuple[bytes, float]:

@@ -19,9 +19,12 @@ def mask_url(text: str) -> str:
 
 
 def mask_values(value: Any) -> Any:
-    """A copy of a JSON value with secrets replaced: keys that name one, and every value of an ``env`` object."""
+    """A copy of a JSON value with secrets replaced: keys that name one, every value of an ``env`` object, and of a hook's contract the
+    defaults of sensitive parameters."""
     if isinstance(value, dict):
-        return {key: _masked(key, entry) for key, entry in value.items()}
+        from ._contract import without_secrets
+
+        return {key: _masked(key, entry) for key, entry in without_secrets(value).items()}
     if isinstance(value, (list, tuple)):
         return [mask_values(entry) for entry in value]
     return mask_url(value) if isinstance(value, str) else value

@@ -15,6 +15,7 @@ Errors: see ``nbhook.NbhookError`` and the tree in ``nbhook._errors``.
 from __future__ import annotations
 
 from . import _hooks
+from ._callback import callback
 from ._respond import (
     respond_csv,
     respond_error,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "add",
+    "callback",
     "cancel",
     "clear",
     "clear_output",
@@ -76,21 +78,26 @@ def add(
     dependencies: Dependencies | None = None,
     python: str | None = None,
     user: str | None = None,
+    callbacks: Mapping[str, Any] | None = None,
 ) -> HookUrl:
     """Deploy a notebook and return its URL. Deploying the same path again keeps the URL and makes a new version.
 
-    The file is sent as it was last saved; nothing is saved for you.
+    The file is sent as it was last saved; nothing is saved for you. Prints the URL, what the notebook takes (name, type, default and
+    description of each parameter) and what is odd about it.
 
     Args:
         path: the notebook; default the current one. The file must exist.
         params: how the hook behaves: ``notif_down``, ``notif_up`` (e-mail address or list), ``next_url``, ``inline`` (bool),
             ``timeout`` (seconds), ``mode`` (``"sync"`` | ``"async"``), ``retries``, ``on_interrupt`` (``"report"`` | ``"retry"``),
             ``concurrency``, ``queue``, ``workdir`` (``"scratch"`` | ``"persistent"``), ``env`` (dict of str),
-            ``python``, ``sensitive`` (list of parameter names), ``signature`` (``{"scheme": "github", "secret": "…"}``), ``raw_body``
+            ``python``, ``sensitive`` (list of parameter names), ``strict`` (bool: refuse unknown names), ``signature`` (``{"scheme": "github", "secret": "…"}``), ``raw_body``
             (bool), ``cors`` (list of origins, or ``"*"``).
         dependencies: files and folders the notebook needs, as paths from the notebook's folder. They keep their place relative to
             the notebook; one from outside that folder is found beside it, by its base name.
         python: interpreter that runs the hook; default the one of this kernel (``sys.executable``).
+        callbacks: what the hook sends to URLs that its callers name: ``{"paid": {"{$callback_url}/invoices/{$request.body.id}":
+            {"summary": "…", "body": schema, "response": schema}}}``, with JSON Schemas; also ``method``, default POST. Sent when a run
+            succeeds, or by :func:`callback`; shown in the webhook's OpenAPI document.
 
     Returns:
         The URL, a ``str`` that shows as a link. Inside a run: an empty one.
@@ -104,7 +111,7 @@ def add(
         return HookUrl()
     from ._deploy import deploy
 
-    return deploy(path, params, debug, dependencies, python, user)
+    return deploy(path, params, debug, dependencies, python, user, callbacks)
 
 
 #: The same as :func:`add`: it makes a new version when the notebook has a webhook already.
@@ -218,6 +225,8 @@ def promote(path: PathLike | None = None, histo: str | None = None, debug: bool 
     target = _hooks.Target(path, debug, user)
     answer = target.client.json("POST", _hooks.hook_path(target.hook(), "versions", version, "promote"))
     print(f"version {version} of {answer.get('path')} is live")
+    for lost in answer.get("breaking") or []:
+        print(f"warning: {lost}")
     return HookUrl(str(answer.get("url", "")), answer)
 
 

@@ -3,16 +3,27 @@
 use super::shape::Shape;
 use crate::model::{Contract, Parameter, describe};
 
-/// A sentence for each way in which calls that the old contract allows may fail with the new one.
+/// What callers rely on: a contract, and whether names that it does not have are refused.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    pub contract: &'a Contract,
+    pub strict: bool,
+}
+
+/// A sentence for each way in which calls that the old terms allow may fail with the new ones.
 #[must_use]
-pub fn breaking(old: &Contract, new: &Contract) -> Vec<String> {
+pub fn breaking(before: Terms<'_>, now: Terms<'_>) -> Vec<String> {
+    let (old, new) = (before.contract, now.contract);
+    let fate = if now.strict { "calls with it are refused" } else { "what callers pass for it has no effect" };
     let gone = old.parameters().filter(|was| !new.parameters().any(|is| is.name == was.name));
-    let gone = gone.map(|was| format!("the parameter `{}` is gone: what callers pass for it has no effect", was.name));
+    let gone = gone.map(|was| format!("the parameter `{}` is gone: {fate}", was.name));
+    let refused = (now.strict && !before.strict)
+        .then(|| "`strict` is on now: calls with names that are no parameters of the notebook are refused".to_owned());
     let changed = new.parameters().filter_map(|is| {
         let was = old.parameters().find(|was| was.name == is.name);
         change(was, is)
     });
-    changed.chain(gone).collect()
+    changed.chain(gone).chain(refused).collect()
 }
 
 fn change(was: Option<Parameter<'_>>, is: Parameter<'_>) -> Option<String> {

@@ -17,6 +17,8 @@ const MOST_ERRORS: usize = 100;
 const MOST_PARTS: usize = 1_000;
 /// Characters of a value that are told.
 const MOST_SHOWN: usize = 60;
+/// What items of a set have to be, whatever their type.
+const HASHABLE: &str = "something that a set can hold, as no list and no object is";
 /// Stands for what is not told.
 const HIDDEN: &str = "(hidden)";
 
@@ -124,12 +126,14 @@ impl Passed<'_> {
         let Some(Step::Name(name)) = path.first() else { return None };
         let schema = self.checker.contract.parameters().find(|parameter| parameter.name == name)?.schema;
         let value = self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value)?;
-        let (mut schema, mut at) = (schema, Some(value));
+        let (mut schema, mut at, mut in_set) = (schema, Some(value), false);
         for step in &path[1..] {
+            in_set = Shape::of(schema).is_set();
             schema = inside(schema, step);
             at = at.and_then(|value| step.of(value));
         }
-        let expected = describe(schema);
+        let unhashable = in_set && at.is_some_and(|value| Shape::of(schema).fits(value));
+        let expected = if unhashable { HASHABLE.to_owned() } else { describe(schema) };
         let repeated = path.len() == 1 && self.place == Place::Query && matches!(value, ParamValue::List(_));
         let message = if repeated && !expected.contains("list") {
             format!("is there more than once, and must be {expected}")
@@ -206,7 +210,7 @@ fn first_misfit(name: &str, mut value: &ParamValue, mut shape: &Shape) -> Vec<St
     loop {
         let part = match (shape, value) {
             (Shape::List { item, .. }, ParamValue::List(items)) => {
-                let at = items.iter().position(|each| !item.fits(each));
+                let at = items.iter().position(|each| !shape.holds(item, each));
                 at.map(|at| (Step::Index(at), &items[at], item))
             }
             (Shape::Dict(inner), ParamValue::Object(pairs)) => {

@@ -14,7 +14,7 @@ mod tests;
 
 use serde_json::{Map, Value, json};
 
-pub use changes::breaking;
+pub use changes::{Terms, breaking};
 pub use check::{Checker, Rules};
 
 use super::{Language, identifier};

@@ -55,11 +55,21 @@ impl Shape {
         }
     }
 
+    /// Whether a list of such items may have this one.
+    pub(super) fn holds(&self, item: &Self, value: &ParamValue) -> bool {
+        item.fits(value) && (!self.is_set() || is_hashable(value))
+    }
+
+    /// Whether it becomes a set, whose items have to be hashable.
+    pub(super) fn is_set(&self) -> bool {
+        matches!(self, Self::List { made_by: Some(by), .. } if by == "set" || by == "frozenset")
+    }
+
     /// Whether the value is what the notebook gets for this, to the type: `5` is no float.
     pub(super) fn fits(&self, value: &ParamValue) -> bool {
         use ParamValue as V;
         match (self, value) {
-            (Self::List { item, .. }, V::List(items)) => items.iter().all(|each| item.fits(each)),
+            (Self::List { item, .. }, V::List(items)) => items.iter().all(|each| self.holds(item, each)),
             (Self::List { .. }, V::Made { of, .. }) => self.fits(of),
             (Self::OneOf { values, .. }, value) => values.contains(&value.json()),
             (Self::Dict(inner), V::Object(pairs)) => pairs.iter().all(|(_, each)| inner.fits(each)),
@@ -74,6 +84,18 @@ impl Shape {
             | (Self::DateTime { .. }, V::DateTime { .. }) => true,
             _ => false,
         }
+    }
+}
+
+/// Whether Python can put the value into a set.
+fn is_hashable(value: &ParamValue) -> bool {
+    match value {
+        ParamValue::List(_) | ParamValue::Object(_) => false,
+        ParamValue::Made { by, of } => match &**of {
+            ParamValue::List(items) => by != "set" && items.iter().all(is_hashable), // a tuple or a frozenset
+            _ => true,
+        },
+        _ => true,
     }
 }
 

@@ -143,6 +143,7 @@ async fn notify(tx: &mut Write, to: &Subscription, event: &Event, body: Option<S
         Target::Topic(topic) => return publish(tx, topic, event).await,
         Target::Callback(callback) => (Some(*callback), delivery::receiver_of_callback(*callback)),
         Target::Url { url, .. } => (None, delivery::receiver_of_url(url)),
+        Target::Gone => return Ok(()), // it has ended, so it wants nothing
     };
     let delivery = NewDelivery {
         owner: to.owner,

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
+use super::declared;
 use super::events::{self, NewEvent};
 use super::{Database, Write, from_json, millis, parse, row, time, to_json};
 use crate::model::{
-    Contract, EventType, Histo, Hook, HookId, HookParams, HookPath, HookToken, Imports, Owner, Page, UserId, Version,
-    event,
+    Contract, DeclaredCallbacks, EventType, Histo, Hook, HookId, HookParams, HookPath, HookToken, Imports, Owner, Page,
+    SigningSecret, UserId, Version, event,
 };
 use crate::store::{Result, StoreError};
 
@@ -26,6 +27,9 @@ pub struct NewDeploy<'a> {
     pub python: Option<&'a Path>,
     pub imports: Option<&'a Imports>,
     pub contract: Option<&'a Contract>,
+    pub callbacks: Option<&'a DeclaredCallbacks>,
+    /// Signs its callbacks, if the hook has no secret for that yet.
+    pub callback_secret: &'a SigningSecret,
     pub now: DateTime<Utc>,
 }
 
@@ -76,6 +80,7 @@ row! {
         python: Option<String>,
         imports: Option<String>,
         contract: Option<String>,
+        callbacks: Option<String>,
         created_at: i64,
         live: bool,
     }
@@ -91,6 +96,7 @@ impl TryFrom<VersionRow> for Version {
             python: row.python.map(PathBuf::from),
             imports: row.imports.as_deref().map(from_json).transpose()?,
             contract: row.contract.as_deref().map(from_json).transpose()?,
+            callbacks: row.callbacks.as_deref().map(read_callbacks).transpose()?.flatten(),
             live: row.live,
             created_at: time(row.created_at)?,
         })
@@ -100,6 +106,10 @@ impl TryFrom<VersionRow> for Version {
 /// A hook's parameters with their secrets, which the API never gives.
 fn read_params(text: &str) -> Result<HookParams> {
     HookParams::from_stored(from_json(text)?).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+fn read_callbacks(text: &str) -> Result<Option<DeclaredCallbacks>> {
+    DeclaredCallbacks::parse(from_json(text)?).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
 fn write_params(params: &HookParams) -> Result<String> {
@@ -130,8 +140,8 @@ impl Database {
         let histo = next_histo(&mut tx, &new).await?;
         write_hook(&mut tx, id, &histo, &new, is_new).await?;
         sqlx::query(
-            "INSERT INTO versions (hook_id, histo, size, python, imports, created_at, contract)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO versions (hook_id, histo, size, python, imports, created_at, contract, callbacks)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(id.to_string())
         .bind(histo.as_str())
@@ -140,8 +150,12 @@ impl Database {
         .bind(new.imports.map(to_json).transpose()?)
         .bind(millis(new.now))
         .bind(new.contract.map(to_json).transpose()?)
+        .bind(new.callbacks.map(to_json).transpose()?)
         .execute(&mut *tx)
         .await?;
+        if new.callbacks.is_some() {
+            declared::give_secret(&mut tx, id, new.callback_secret).await?;
+        }
         place(histo).await?;
         // Read before others can write: after the commit the next deploy's histo could be there.
         let hook = read(&mut tx, id).await?;
@@ -276,7 +290,7 @@ impl Database {
 
     pub async fn version(&self, id: HookId, histo: &Histo) -> Result<Option<Version>> {
         let row: Option<VersionRow> = sqlx::query_as(
-            "SELECT v.histo, v.size, v.python, v.imports, v.contract, v.created_at, v.histo = h.histo AS live
+            "SELECT v.histo, v.size, v.python, v.imports, v.contract, v.callbacks, v.created_at, v.histo = h.histo AS live
              FROM versions v JOIN hooks h ON h.id = v.hook_id WHERE v.hook_id = $1 AND v.histo = $2",
         )
         .bind(id.to_string())
@@ -286,10 +300,10 @@ impl Database {
         row.map(Version::try_from).transpose()
     }
 
-    /// Versions of a hook, newest first.
+    /// Versions of a hook, newest first; without their callbacks, which may be large.
     pub async fn versions(&self, id: HookId, page: Page) -> Result<Vec<Version>> {
         let rows: Vec<VersionRow> = sqlx::query_as(
-            "SELECT v.histo, v.size, v.python, v.imports, v.contract, v.created_at, v.histo = h.histo AS live
+            "SELECT v.histo, v.size, v.python, v.imports, v.contract, NULL AS callbacks, v.created_at, v.histo = h.histo AS live
              FROM versions v JOIN hooks h ON h.id = v.hook_id WHERE v.hook_id = $1
              ORDER BY v.histo DESC LIMIT $2 OFFSET $3",
         )

@@ -4,13 +4,16 @@
 //! for each other instead of failing half-way.
 
 mod answered;
+mod callbacks;
 mod calls;
+mod declared;
 mod deliveries;
 mod events;
 mod hooks;
 mod inboxes;
 mod notices;
 mod outputs;
+mod profiles;
 mod retention;
 mod runs;
 mod signatures;
@@ -33,7 +36,9 @@ use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _, Sqlite, SqliteConnec
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use super::{Result, StoreError};
+use crate::model::SigningSecret;
 
+pub use callbacks::CallbackFilter;
 pub use calls::{KeyClaim, KeyUse};
 pub use deliveries::{AttemptEnd, ClaimLimits, Claimed, DueDelivery, Recipient};
 use events::Subscribers;
@@ -208,6 +213,7 @@ fn migrations() -> Migrator {
         (6, "signatures", include_str!("../migrations/0006_signatures.sql")),
         (7, "inboxes", include_str!("../migrations/0007_inboxes.sql")),
         (8, "events", include_str!("../migrations/0008_events.sql")),
+        (9, "declared callbacks", include_str!("../migrations/0009_declared_callbacks.sql")),
         (10, "deliveries", include_str!("../migrations/0010_deliveries.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
@@ -231,6 +237,11 @@ where
     T::Err: std::fmt::Display,
 {
     text.parse().map_err(|error: T::Err| StoreError::Corrupt(error.to_string()))
+}
+
+/// Reads a signing secret; an error does not repeat it.
+fn parse_secret(text: &str) -> Result<SigningSecret> {
+    text.parse().map_err(|_| StoreError::Corrupt("a signing secret".to_owned()))
 }
 
 fn from_json<T: DeserializeOwned>(text: &str) -> Result<T> {

@@ -2,8 +2,14 @@
 
 use serde_json::json;
 
-use super::super::breaking;
+use super::super::{Terms, breaking};
 use super::{contract, optional};
+use crate::model::Contract;
+
+/// What callers lose of a hook that is not strict.
+fn lost(old: &Contract, new: &Contract) -> Vec<String> {
+    breaking(Terms { contract: old, strict: false }, Terms { contract: new, strict: false })
+}
 
 #[test]
 fn what_callers_lose_is_said() {
@@ -24,7 +30,7 @@ fn what_callers_lose_is_said() {
         (&json!({"enum": ["a", 1]}), &json!({"anyOf": [int, text]})),
         (&json!({"anyOf": [int, ab]}), &json!({"anyOf": [abc, int]})),
     ] {
-        let change = |old, new| breaking(&contract(&json!({"x": old}), &[]), &contract(&json!({"x": new}), &[]));
+        let change = |old, new| lost(&contract(&json!({"x": old}), &[]), &contract(&json!({"x": new}), &[]));
         assert_eq!(change(old, new), Vec::<String>::new(), "{old} {new}");
         let back = change(new, old);
         let same = new.get("x-nbhook-python").is_some();
@@ -34,7 +40,7 @@ fn what_callers_lose_is_said() {
     let new =
         contract(&json!({"fresh": text, "n": int, "kind": ab, "same": {}, "more": {}}), &["fresh", "kind", "same"]);
     assert_eq!(
-        breaking(&old, &new),
+        lost(&old, &new),
         [
             "the new parameter `fresh` is required: calls without it are refused",
             "the parameter `n` took integer or null and now takes integer",
@@ -42,4 +48,25 @@ fn what_callers_lose_is_said() {
             "the parameter `gone` is gone: what callers pass for it has no effect",
         ]
     );
+}
+
+#[test]
+fn a_strict_hook_refuses_what_it_does_not_know() {
+    let (old, new) = (contract(&json!({"gone": {}, "same": {}}), &[]), contract(&json!({"same": {}, "more": {}}), &[]));
+    let on = "`strict` is on now: calls with names that are no parameters of the notebook are refused";
+    let refused = "the parameter `gone` is gone: calls with it are refused";
+    let ignored = "the parameter `gone` is gone: what callers pass for it has no effect";
+    for (before, now, gone, kept) in [
+        (false, false, vec![ignored], vec![]),
+        (false, true, vec![refused, on], vec![on]),
+        (true, false, vec![ignored], vec![]),
+        (true, true, vec![refused], vec![]),
+    ] {
+        let change = |new| breaking(Terms { contract: &old, strict: before }, Terms { contract: new, strict: now });
+        assert_eq!((change(&new), change(&old)), (strings(&gone), strings(&kept)), "{before} {now}");
+    }
+}
+
+fn strings(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|&text| text.to_owned()).collect()
 }

@@ -133,3 +133,35 @@ fn numbers_beyond_all_bounds_cost_nothing() {
     let names: Vec<String> = errors(body(huge), false, &[]).into_iter().map(|error| error.name).collect();
     assert_eq!(names, ["year", "limit"]);
 }
+
+#[test]
+fn a_set_gets_only_what_it_can_hold() {
+    let list = |items: &Value, by: &str| json!({"type": "array", "items": items, "x-nbhook-python": by});
+    let (int, any) = (json!({"type": "integer"}), json!({}));
+    let wrong = "something that a set can hold, as no list and no object is";
+    for (schema, value, errors) in [
+        (list(&any, "set"), json!([1, "a", null]), vec![]),
+        (list(&any, "set"), json!([1, [2]]), vec![format!("x[1]: must be {wrong} ([2])")]),
+        (list(&any, "frozenset"), json!([{"a": 1}]), vec![format!("x[0]: must be {wrong} ({{\"a\":1}})")]),
+        (
+            list(&json!({"type": "array", "items": int}), "set"),
+            json!([[1]]),
+            vec![format!("x[0]: must be {wrong} ([1])")],
+        ),
+        (list(&json!({"type": "array", "items": int}), "set"), json!([]), vec![]),
+        (list(&int, "set"), json!([[1]]), vec!["x[0]: must be integer ([1])".to_owned()]),
+        (list(&list(&int, "tuple"), "set"), json!([[1], [2, 3]]), vec![]),
+        (list(&list(&int, "frozenset"), "set"), json!([[1]]), vec![]),
+        (list(&list(&int, "set"), "frozenset"), json!([[1]]), vec![format!("x[0]: must be {wrong} ([1])")]),
+        (list(&list(&any, "tuple"), "set"), json!([[1, [2]]]), vec![format!("x[0]: must be {wrong} ([1,[2]])")]),
+        (json!({"anyOf": [list(&any, "set"), {"type": "array"}]}), json!([[1]]), vec![]),
+        (list(&any, "tuple"), json!([[1]]), vec![]),
+    ] {
+        let checked = checker(&json!({"x": schema}), &[])
+            .check(body(json!({"x": value})), Rules { strict: false, sensitive: &[] });
+        let told = checked.err().unwrap_or_default().into_iter();
+        let told: Vec<_> =
+            told.map(|error| format!("{}: {} ({})", error.name, error.message, error.got.unwrap())).collect();
+        assert_eq!(told, errors, "{schema} {value}");
+    }
+}

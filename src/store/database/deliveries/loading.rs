@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::super::{Write, from_json, parse, row, subscriptions, time};
+use super::super::{Write, from_json, parse, parse_secret, row, subscriptions, time};
 use super::ending::Ending;
 use crate::model::{
     CallbackConfig, CallbackId, CallbackMethod, DeliveryId, Event, EventId, SigningKeys, SigningSecret, SubscriptionId,
@@ -150,11 +150,10 @@ impl DueRow {
         method: Option<CallbackMethod>,
         now: DateTime<Utc>,
     ) -> Result<Recipient> {
-        let secret = |text: &str| text.parse().map_err(|_| StoreError::Corrupt("a signing secret".to_owned()));
         let keys = SigningKeys {
-            secret: secret(self.secret.as_deref().unwrap_or_default())?,
+            secret: parse_secret(self.secret.as_deref().unwrap_or_default())?,
             before: match (&self.secret_before, self.secret_until) {
-                (Some(before), Some(until)) => Some((secret(before)?, time(until)?)),
+                (Some(before), Some(until)) => Some((parse_secret(before)?, time(until)?)),
                 _ => None,
             },
         };
