@@ -4,6 +4,8 @@
 
 mod app;
 mod binary;
+mod callbacks;
+mod callbacks_refused;
 mod cli;
 mod compression;
 mod concurrency;
@@ -46,6 +48,7 @@ mod soak;
 mod soak_deliveries;
 mod standard_webhooks;
 mod subscriptions;
+mod task_callbacks;
 mod tasks;
 mod topics;
 mod trouble;

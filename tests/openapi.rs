@@ -237,8 +237,23 @@ async fn fuzz(document: &str, examples: &str, options: &[&str], env: &[(&str, &s
     let mut args = vec!["-m", "schemathesis.cli", "--no-color", "--config-file", &config, "run", document];
     args.extend(["--seed", "4711", "--max-examples", examples, "--max-failures", "5", "--warnings", "off"]);
     args.extend(options);
-    let mut all =
-        BTreeMap::from(["HOOK", "VERSION", "OUTPUT", "RUN", "TOKEN", "PINNED", "INBOX"].map(|name| (name, "none")));
+    let mut all = BTreeMap::from(
+        [
+            "HOOK",
+            "VERSION",
+            "OUTPUT",
+            "RUN",
+            "TOKEN",
+            "PINNED",
+            "INBOX",
+            "CALLBACK",
+            "PROFILE",
+            "SUBSCRIPTION",
+            "CANCELLED",
+            "EVENT",
+        ]
+        .map(|name| (name, "none")),
+    );
     all.extend([
         ("SCHEMATHESIS_HOOKS", "schemathesis_hooks"),
         ("PYTHONPATH", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support")),
@@ -265,9 +280,21 @@ async fn the_api_does_what_its_document_says() {
     let inbox = app.api(Method::POST, "/v1/inboxes").json(&json!({"auto_delete": false}));
     let inbox = ok(inbox.send().await.unwrap()).await;
     ok(app.http.post(url(&inbox)).send().await.unwrap()).await;
+    let config = json!({"url": "https://1.1.1.1/", "headers": [{"name": "X-Api-Key", "value": "a"}]});
+    let callback = app.api(Method::POST, "/v1/callbacks").json(&json!({"config": config, "verify": false}));
+    let callback = ok(callback.send().await.unwrap()).await["id"].to_string();
+    let profile = json!({"name": "ops", "support_email": "ops@example.org"});
+    let profile =
+        ok(app.api(Method::POST, "/v1/profiles").json(&profile).send().await.unwrap()).await["id"].to_string();
+    let subscribe = async || {
+        let made = app.api(Method::POST, "/v1/subscriptions").json(&json!({"topic": "t"})).send().await.unwrap();
+        ok(made).await["UUID"].as_str().unwrap().to_owned()
+    };
+    let (subscription, cancelled, events) = (subscribe().await, subscribe().await, app.get("/v1/events").await);
     let authorization = format!("Authorization: Bearer {ADMIN}");
     // A server that has no valid token any more would refuse everything, as its document says.
     let options = ["--header", &authorization, "--exclude-operation-id", "revoke_token"];
+    let options = [&options[..], &["--exclude-operation-id", "read_topic"]].concat(); // which has no end
     let env = [
         ("HOOK", changed["id"].as_str().unwrap()),
         ("VERSION", first["histo"].as_str().unwrap()),
@@ -276,6 +303,11 @@ async fn the_api_does_what_its_document_says() {
         ("TOKEN", token(&called)),
         ("PINNED", called["histo"].as_str().unwrap()),
         ("INBOX", inbox["uuid"].as_str().unwrap()),
+        ("CALLBACK", &callback),
+        ("PROFILE", &profile),
+        ("SUBSCRIPTION", &subscription),
+        ("CANCELLED", &cancelled),
+        ("EVENT", events["items"][0]["uuid"].as_str().unwrap()),
     ];
     fuzz(&format!("{}/openapi.json", app.url), "4", &options, &env).await;
     let me = app.get("/v1/users/me").await;

@@ -14,6 +14,7 @@ mod hook_arg;
 mod params;
 mod polling;
 mod since;
+mod sse;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -21,6 +22,7 @@ mod text;
 mod wire;
 
 mod call;
+mod callbacks;
 mod cancel;
 mod clear;
 mod clear_output;
@@ -29,6 +31,7 @@ mod deliveries;
 mod demo;
 mod deploy;
 mod doctor;
+mod events;
 mod find;
 mod get;
 mod get_output;
@@ -38,6 +41,7 @@ mod list;
 mod login;
 mod logs;
 mod outputs;
+mod profiles;
 mod promote;
 mod prune;
 mod rerun;
@@ -46,8 +50,10 @@ mod serve;
 mod set;
 mod show;
 mod show_run;
+mod subscriptions;
 mod task;
 mod token;
+mod topics;
 mod user;
 mod versions;
 
@@ -98,7 +104,12 @@ enum Command {
     Cancel(cancel::Cancel),
     Rerun(rerun::Rerun),
     Inbox(inbox::InboxCommand),
+    Callbacks(callbacks::CallbacksCommand),
+    Profiles(profiles::ProfilesCommand),
     Deliveries(deliveries::DeliveriesCommand),
+    Subscriptions(subscriptions::SubscriptionsCommand),
+    Events(events::EventsCommand),
+    Topics(topics::TopicsCommand),
     Token(token::TokenCommand),
     User(user::UserCommand),
 }
@@ -134,7 +145,12 @@ impl Command {
             Self::Cancel(_) => "cancel the run",
             Self::Rerun(_) => "run it again",
             Self::Inbox(inbox) => inbox.purpose(),
+            Self::Callbacks(callbacks) => callbacks.purpose(),
+            Self::Profiles(profiles) => profiles.purpose(),
             Self::Deliveries(deliveries) => deliveries.purpose(),
+            Self::Subscriptions(subscriptions) => subscriptions.purpose(),
+            Self::Events(events) => events.purpose(),
+            Self::Topics(topics) => topics.purpose(),
             Self::Token(token) => token.purpose(),
             Self::User(user) => user.purpose(),
         }
@@ -169,7 +185,12 @@ impl Command {
             Self::Cancel(command) => command.run(ctx).await,
             Self::Rerun(command) => command.run(ctx).await,
             Self::Inbox(command) => command.run(ctx).await,
+            Self::Callbacks(command) => command.run(ctx).await,
+            Self::Profiles(command) => command.run(ctx).await,
             Self::Deliveries(command) => command.run(ctx).await,
+            Self::Subscriptions(command) => command.run(ctx).await,
+            Self::Events(command) => command.run(ctx).await,
+            Self::Topics(command) => command.run(ctx).await,
             Self::Token(command) => command.run(ctx).await,
             Self::User(command) => command.run(ctx).await,
         }
@@ -224,7 +245,7 @@ mod tests {
 
     #[test]
     fn names_of_later_commands_are_free() {
-        for name in ["run", "schedule", "callbacks"] {
+        for name in ["run", "schedule"] {
             assert!(Cli::command().find_subcommand(name).is_none(), "{name}");
         }
     }

@@ -1,4 +1,4 @@
-//! OpenAPI 3.1 documents: of the API, and of the hooks that callers call; and an AsyncAPI document of the events.
+//! OpenAPI 3.1 documents: of the API, and of the hooks that callers call; and an `AsyncAPI` document of the events.
 //!
 //! The API's own part is written down in `api/*.json`; a hook's is made of what is known of it. Pure: it knows the model and JSON.
 
@@ -63,6 +63,7 @@ impl Document {
             include_str!("api/hooks.json"),
             include_str!("api/runs.json"),
             include_str!("api/inboxes.json"),
+            include_str!("api/callbacks.json"),
             include_str!("api/subscriptions.json"),
             include_str!("api/deliveries.json"),
             include_str!("api/users.json"),
@@ -75,6 +76,7 @@ impl Document {
         schemas.extend(embedded(include_str!("api/schemas/hooks.json")));
         schemas.extend(embedded(include_str!("api/schemas/others.json")));
         schemas.extend(embedded(include_str!("api/schemas/inboxes.json")));
+        schemas.extend(embedded(include_str!("api/schemas/callbacks.json")));
         schemas.extend(embedded(include_str!("api/schemas/subscriptions.json")));
         schemas.extend(embedded(include_str!("api/schemas/deliveries.json")));
         Self {
@@ -86,6 +88,7 @@ impl Document {
                 {"name": "hooks", "description": "Notebooks deployed as URLs, their versions and outputs."},
                 {"name": "runs", "description": "Every execution on record, and control over those that go on."},
                 {"name": "inboxes", "description": "Public URLs that keep what is sent to them."},
+                {"name": "callbacks", "description": "URLs that are called when something happens, and who is told when one is in trouble."},
                 {"name": "events", "description": "What happens, and who is told of it."},
                 {"name": "deliveries", "description": "Events on their way to callbacks and URLs, attempt by attempt."},
                 {"name": "users", "description": "Users and their API tokens."},
