@@ -21,6 +21,7 @@ mod durable;
 mod events;
 mod failures;
 mod files;
+mod forgotten;
 mod full_disk;
 mod happened;
 mod hello;

@@ -16,7 +16,10 @@ use crate::receiver::{Received, Receiver};
 const SETTINGS: [(&str, &str); 5] = [
     ("NBHOOK_OUTBOUND__ALLOW", "127.0.0.0/8"),
     ("NBHOOK_OUTBOUND__ALLOW_HTTP", "true"),
-    ("NBHOOK_OUTBOUND__RETRY_SCHEDULE", "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1"),
+    (
+        "NBHOOK_OUTBOUND__RETRY_SCHEDULE",
+        "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1",
+    ),
     ("NBHOOK_OUTBOUND__CONCURRENCY", "16"),
     ("NBHOOK_LOG__FILTER", "error"),
 ];
@@ -77,7 +80,9 @@ async fn however_often_the_server_is_killed_every_event_arrives() {
     let (data, receiver, cancelled) = (TempDir::new().unwrap(), Receiver::start().await, Receiver::start().await);
     for failing in [&receiver, &cancelled] {
         // Half of the time, in no order.
-        failing.answers((1..100_000_u32).map(|number| if number.wrapping_mul(2_654_435_761) >> 31 == 0 { 500 } else { 200 }));
+        failing.answers(
+            (1..100_000_u32).map(|number| if number.wrapping_mul(2_654_435_761) >> 31 == 0 { 500 } else { 200 }),
+        );
     }
     let mut server = Server::start_with(data.path(), &SETTINGS);
     let inbox = post(&server, "/v1/inboxes", &json!({"auto_delete": false})).await;
@@ -92,7 +97,8 @@ async fn however_often_the_server_is_killed_every_event_arrives() {
             ok(server.api(Method::PUT, &path).send().await.unwrap()).await;
             // What is on its way at this moment may still arrive.
             let going = format!("/v1/deliveries?status=attempting&subscription={}", doomed["UUID"].as_str().unwrap());
-            crate::app::eventually("nothing is on its way", async || server.get(&going).await["items"] == json!([])).await;
+            crate::app::eventually("nothing is on its way", async || server.get(&going).await["items"] == json!([]))
+                .await;
             until = Some(cancelled.received().await.len());
         }
         let request = server.http.post(format!("{}/inbox/{inbox}", server.url)).json(&json!({"n": number}));
