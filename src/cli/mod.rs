@@ -13,6 +13,7 @@ mod error;
 mod hook_arg;
 mod params;
 mod polling;
+mod sse;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -28,6 +29,7 @@ mod delete;
 mod demo;
 mod deploy;
 mod doctor;
+mod events;
 mod find;
 mod get;
 mod get_output;
@@ -46,8 +48,10 @@ mod serve;
 mod set;
 mod show;
 mod show_run;
+mod subscriptions;
 mod task;
 mod token;
+mod topics;
 mod user;
 mod versions;
 
@@ -100,6 +104,9 @@ enum Command {
     Inbox(inbox::InboxCommand),
     Callbacks(callbacks::CallbacksCommand),
     Profiles(profiles::ProfilesCommand),
+    Subscriptions(subscriptions::SubscriptionsCommand),
+    Events(events::EventsCommand),
+    Topics(topics::TopicsCommand),
     Token(token::TokenCommand),
     User(user::UserCommand),
 }
@@ -137,6 +144,9 @@ impl Command {
             Self::Inbox(inbox) => inbox.purpose(),
             Self::Callbacks(callbacks) => callbacks.purpose(),
             Self::Profiles(profiles) => profiles.purpose(),
+            Self::Subscriptions(subscriptions) => subscriptions.purpose(),
+            Self::Events(events) => events.purpose(),
+            Self::Topics(topics) => topics.purpose(),
             Self::Token(token) => token.purpose(),
             Self::User(user) => user.purpose(),
         }
@@ -173,6 +183,9 @@ impl Command {
             Self::Inbox(command) => command.run(ctx).await,
             Self::Callbacks(command) => command.run(ctx).await,
             Self::Profiles(command) => command.run(ctx).await,
+            Self::Subscriptions(command) => command.run(ctx).await,
+            Self::Events(command) => command.run(ctx).await,
+            Self::Topics(command) => command.run(ctx).await,
             Self::Token(command) => command.run(ctx).await,
             Self::User(command) => command.run(ctx).await,
         }
