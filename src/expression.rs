@@ -6,12 +6,15 @@
 //! whoever gives a value never chooses another host or another path with it.
 
 mod assemble;
+mod error;
 mod parse;
 mod resolve;
 #[cfg(test)]
 mod tests;
 
 use serde_json::{Map, Value};
+
+pub use error::{Malformed, Origin, Unresolved};
 
 /// A URL with expressions in it. Which ones are left depends on what is known by now.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,20 +64,6 @@ enum Place {
     Body(Vec<String>),
 }
 
-/// Where an expression looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    Url,
-    Method,
-    Header,
-    Query,
-    Path,
-    Body,
-    /// What the notebook is given, from the query or the body.
-    Parameter,
-    Response,
-}
-
 /// What a call was, as far as expressions may ask.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
@@ -122,27 +111,6 @@ impl Unchecked<'_> {
     pub fn refused(&self, reason: impl Into<String>) -> Unresolved {
         self.of.unresolved(reason)
     }
-}
-
-/// Why a text is no template.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason} (at character {})", .at + 1)]
-pub struct Malformed {
-    /// The character where it goes wrong, from 0.
-    pub at: usize,
-    pub reason: String,
-}
-
-/// Why an expression has no value that a URL can have.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{expression}` {reason}")]
-pub struct Unresolved {
-    /// As it was written.
-    pub expression: String,
-    pub origin: Origin,
-    /// What it asked for there, as problems name fields: `callback_url`, `items[0].id`.
-    pub field: String,
-    pub reason: String,
 }
 
 impl Template {
@@ -308,39 +276,4 @@ impl Source {
     fn is_of_response(&self) -> bool {
         matches!(self, Self::StatusCode | Self::Response(_))
     }
-
-    fn field(&self) -> (Origin, String) {
-        match self {
-            Self::Url => (Origin::Url, "url".to_owned()),
-            Self::Method => (Origin::Method, "method".to_owned()),
-            Self::StatusCode => (Origin::Response, "status".to_owned()),
-            Self::Parameter(name) => (Origin::Parameter, name.clone()),
-            Self::Request(place) => place.field(),
-            Self::Response(place) => (Origin::Response, place.field().1),
-        }
-    }
-}
-
-impl Place {
-    fn field(&self) -> (Origin, String) {
-        match self {
-            Self::Header(name) => (Origin::Header, name.clone()),
-            Self::Query(name) => (Origin::Query, name.clone()),
-            Self::Path(name) => (Origin::Path, name.clone()),
-            Self::Body(steps) => (Origin::Body, spelled(steps)),
-        }
-    }
-}
-
-/// `items[0].id`.
-fn spelled(steps: &[String]) -> String {
-    let mut field = String::new();
-    for step in steps {
-        match step.parse::<usize>() {
-            Ok(index) => field.push_str(&format!("[{index}]")),
-            Err(_) if field.is_empty() => field.push_str(step),
-            Err(_) => field.push_str(&format!(".{step}")),
-        }
-    }
-    if field.is_empty() { "body".to_owned() } else { field }
 }

@@ -9,8 +9,10 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
+mod callback_mail;
 mod run_mail;
 
+pub use callback_mail::CallbackMail;
 pub use run_mail::RunMail;
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
@@ -57,7 +59,8 @@ impl Templates {
         Ok(Self(environment))
     }
 
-    /// Renders the mail of `event` (a folder under `templates/email`), for run events with a [`RunMail`].
+    /// Renders the mail of `event` (a folder under `templates/email`), for run events with a [`RunMail`],
+    /// for those of callbacks with a [`CallbackMail`].
     ///
     /// # Errors
     /// When there is no such event, or `context` lacks a name that its templates use.
@@ -118,7 +121,10 @@ fn shorten(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ErrorKind, Histo, HookId, HookPath, Mode, Run, RunError, RunId, RunState, Trigger, UserId};
+    use crate::model::{
+        CallbackId, CallbackTrouble, DeliveryId, ErrorKind, Histo, HookId, HookPath, Mode, Run, RunError, RunId,
+        RunState, Trigger, UserId,
+    };
     use chrono::DateTime;
     use serde_json::{Value, json};
 
@@ -168,11 +174,29 @@ mod tests {
         RunMail::new(run, &path, "https://nb.example.org/", count, run.created_at)
     }
 
+    fn callback_mail(count: u64) -> CallbackMail {
+        let trouble = CallbackTrouble {
+            callback: CallbackId::from_number(1776),
+            name: Some("billing & co".to_owned()),
+            receiver: "https://example.org".to_owned(),
+            reason: "no answer within 15 s".to_owned(),
+            delivery: DeliveryId::new(),
+            at: DateTime::from_timestamp(1_790_000_060, 0).unwrap(),
+        };
+        CallbackMail::new(
+            &trouble,
+            "https://nb.example.org/",
+            count,
+            DateTime::from_timestamp(1_790_000_000, 0).unwrap(),
+        )
+    }
+
     /// A full context for every event; a new folder of templates needs one here.
     fn sample(event: &str) -> Value {
         match event {
             "run_failed" => serde_json::to_value(mail(&failed_run(), 7)).unwrap(),
             "run_succeeded" => serde_json::to_value(mail(&run(RunState::Succeeded, None), 1)).unwrap(),
+            "callback_failed" | "callback_disabled" => serde_json::to_value(callback_mail(7)).unwrap(),
             _ => panic!("no sample context for the templates of `{event}`"),
         }
     }
@@ -215,12 +239,13 @@ mod tests {
     fn whatever_stands_in_a_value_html_is_escaped_and_subjects_are_one_line() {
         let templates = Templates::load().unwrap();
         let evil = "<script>alert(1)</script>\" onclick='x'\r\nBcc: all@example.org\u{2028}\0";
-        for event in ["run_failed", "run_succeeded"] {
+        for event in ["run_failed", "run_succeeded", "callback_failed", "callback_disabled"] {
             for count in [1, 7] {
                 let mut context = fill(&sample(event), evil);
                 context["count"] = json!(count);
                 let mail = templates.email(event, context).unwrap();
-                assert_eq!(mail.text.contains("7 runs"), count == 7, "{}", mail.text);
+                let counted = mail.text.contains("7 runs") || mail.text.contains("7 attempts");
+                assert_eq!(counted, count == 7 && event != "callback_disabled", "{}", mail.text);
                 assert!(!mail.html.contains("<script") && !mail.html.contains("' onclick"), "{}", mail.html);
                 assert!(mail.html.contains("&lt;script&gt;") && mail.text.contains("<script>"));
                 assert!(!mail.subject.contains(['\r', '\n', '\0', '\u{2028}']), "{:?}", mail.subject);
@@ -247,6 +272,27 @@ mod tests {
         assert!(once.text.contains(&format!("\nhttps://nb.example.org/v1/runs/{id}\n")));
         assert!(often.text.contains("7 runs of reports/sales & more.ipynb have failed since 2026-09-21 14:13:20 UTC."));
         assert!(!once.text.contains("since") && !once.html.contains("since"));
+    }
+
+    #[test]
+    fn trouble_with_a_callback_is_told_with_its_name_and_where_it_is() {
+        let templates = Templates::load().unwrap();
+        let once = templates.email("callback_failed", callback_mail(1)).unwrap();
+        assert_eq!(once.subject, "billing & co did not answer in time");
+        let often = templates.email("callback_failed", callback_mail(7)).unwrap();
+        assert_eq!(often.subject, "billing & co: 7 attempts timed out");
+        assert!(often.text.contains("since 2026-09-21 14:13:20 UTC") && often.text.contains("2026-09-21 14:14:20 UTC"));
+        let disabled = templates.email("callback_disabled", callback_mail(1)).unwrap();
+        assert_eq!(disabled.subject, "billing & co was disabled");
+        for mail in [once, often, disabled] {
+            for body in [&mail.text, &mail.html] {
+                for part in
+                    ["no answer within 15 s", "1776", "https://example.org", "https://nb.example.org/v1/callbacks/1776"]
+                {
+                    assert!(body.contains(part), "{part} is missing in {body}");
+                }
+            }
+        }
     }
 
     #[test]

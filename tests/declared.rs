@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::app::{TestApp, allow_local, eventually, fixture, notebook, ok, problem, run_of, url};
+use crate::binary::Server;
 use crate::openapi::{good, tool};
 use crate::receiver::{Answer, Received, Receiver};
+use crate::tasks::Signs;
 
 const KEY: &str = "{$callback_url}/invoices/{$request.body.id}";
 
@@ -46,12 +48,12 @@ async fn secret(app: &TestApp, hook: &Value) -> String {
 }
 
 /// The signature of a request with a secret, as Standard Webhooks has it.
-fn signature(received: &Received, secret: &str) -> String {
+fn signature(got: &Received, secret: &str) -> String {
     let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
-    let (id, at) = (received.id(), received.header("webhook-timestamp").unwrap());
+    let (id, at) = (got.id(), got.header("webhook-timestamp").unwrap());
     mac.update(format!("{id}.{at}.").as_bytes());
-    mac.update(&received.body);
+    mac.update(&got.body);
     format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
 }
 
@@ -72,12 +74,12 @@ async fn the_invoice_example_to_the_letter() {
     let events = format!("{}/events", receiver.url());
     let response = post(&app, &hook, &[("callback_url", &events)], &invoice()).await;
     assert_eq!(ok(response).await, json!({"msg": "Invoice received"}));
-    let received = receiver.wait_for(1).await;
+    let got = receiver.wait_for(1).await;
     let body = json!({"description": "Payment celebration", "paid": true});
-    assert_eq!(sent(&received), [("POST /events/invoices/2expen51ve".to_owned(), body)]);
-    assert_eq!(received[0].body, br#"{"description":"Payment celebration","paid":true}"#);
-    let signed = received[0].header("webhook-signature").unwrap();
-    assert_eq!(signed, signature(&received[0], &secret(&app, &hook).await));
+    assert_eq!(sent(&got), [("POST /events/invoices/2expen51ve".to_owned(), body)]);
+    assert_eq!(got[0].body, br#"{"description":"Payment celebration","paid":true}"#);
+    let signed = got[0].header("webhook-signature").unwrap();
+    assert_eq!(signed, signature(&got[0], &secret(&app, &hook).await));
 
     // A value stays where it belongs, and a slash at the end of the base makes no second one.
     let hostile = json!({"id": "../../x?y", "customer": "c", "total": 1});
@@ -85,10 +87,16 @@ async fn the_invoice_example_to_the_letter() {
     let target = "POST /events/invoices/..%2F..%2Fx%3Fy?tenant=1";
     assert_eq!(sent(&receiver.wait_for(2).await)[1].0, target);
 
+    // Whoever does not wait for the run is told no less.
+    let query = [("callback_url", events.as_str())];
+    let call = app.http.post(url(&hook)).query(&query).json(&invoice()).header("prefer", "respond-async");
+    assert_eq!(call.send().await.unwrap().status(), 202);
+    assert_eq!(sent(&receiver.wait_for(3).await)[2].0, "POST /events/invoices/2expen51ve");
+
     // Without an address nobody is told, and a run that ends later shows that nothing was sent.
     ok(post(&app, &hook, &[], &invoice()).await).await;
     ok(post(&app, &hook, &[("callback_url", &events)], &invoice()).await).await;
-    assert_eq!(receiver.wait_for(3).await.len(), 3);
+    assert_eq!(receiver.wait_for(4).await.len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,6 +166,8 @@ async fn what_cannot_be_declared_is_named() {
     let view = app.get(&format!("/v1/hooks/{}/callbacks", hook["id"].as_str().unwrap())).await;
     let fields = json!({"method": "POST", "summary": null, "body": null, "response": null});
     assert_eq!(view["callbacks"], json!({"a": {KEY: fields}}));
+    let version = format!("/v1/hooks/{}/versions/{}", hook["id"].as_str().unwrap(), hook["histo"].as_str().unwrap());
+    assert_eq!(app.get(&version).await["callbacks"], view["callbacks"]);
     let again = deploy(&app, &plain, json!({}), json!(null)).await;
     assert_eq!(again["breaking"], json!(["the callback `a` is not sent any more"]));
 }
@@ -179,9 +189,9 @@ async fn the_secret_is_its_owners_and_can_be_changed() {
     let hook = deploy(&app, &notebook(&["2"]), json!({}), json!({"a": {"$request.query.to": {}}})).await;
     assert_eq!(secret(&app, &hook).await, now);
     ok(app.call(&hook, &[("to", &receiver.url())]).await).await;
-    let received = &receiver.wait_for(1).await[0];
-    let both = [now, before.as_str()].map(|secret| signature(received, secret)).join(" ");
-    assert_eq!(received.header("webhook-signature"), Some(both.as_str()));
+    let got = &receiver.wait_for(1).await[0];
+    let both = [now, before.as_str()].map(|secret| signature(got, secret)).join(" ");
+    assert_eq!(got.header("webhook-signature"), Some(both.as_str()));
 
     let plain = app.deploy("plain.ipynb", &notebook(&["1"]), json!({})).await;
     let path = format!("/v1/hooks/{}/callbacks", plain["id"].as_str().unwrap());
@@ -210,8 +220,8 @@ async fn what_the_notebook_does_not_send_itself_goes_out_with_its_end() {
         run
     };
     call(&[("mode", "json"), ("pin", "s3cret")]).await;
-    let received = receiver.wait_for(2).await;
-    let mut told = sent(&received);
+    let got = receiver.wait_for(2).await;
+    let mut told = sent(&got);
     told.sort_by_key(|(target, _)| target.clone());
     let answer = json!({"n": 7, "pin": "***"});
     assert_eq!(told, [("POST /7-201?at=a%20b".to_owned(), answer.clone()), ("PUT /".to_owned(), answer)]);
@@ -263,8 +273,8 @@ async fn a_notebook_sends_at_once_and_an_attempt_does_not_send_again() {
     let run = run_of(&response);
     assert_eq!(response.status(), 200);
     app.quiet().await;
-    let received = receiver.wait_for(5).await;
-    let mut rest: Vec<_> = sent(&received)[2..].to_vec();
+    let got = receiver.wait_for(5).await;
+    let mut rest: Vec<_> = sent(&got)[2..].to_vec();
     rest.sort_by_key(|(target, _)| target.clone());
     let (second, done) = (json!({"n": 2}), json!({"run": run, "state": "succeeded"}));
     let expected = [("POST /copy", second.clone()), ("POST /other", done), ("POST /step", second)];
@@ -296,6 +306,43 @@ async fn an_answer_of_another_shape_is_noted() {
     let mut valid = valid().await;
     valid.sort_by_key(Value::to_string);
     assert_eq!(valid, [json!(false), json!(false), json!(true)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_forgets_no_callback_and_the_next_sends_none_twice() {
+    let (data, signs, receiver) = (tempfile::TempDir::new().unwrap(), Signs::new(), Receiver::start().await);
+    let settings = [("NBHOOK_OUTBOUND__ALLOW", "127.0.0.1"), ("NBHOOK_OUTBOUND__ALLOW_HTTP", "true")];
+    let mut server = Server::start_with(data.path(), &settings);
+    let code = "\
+        import os, time\nfrom nbhook import webhook\n\
+        webhook.callback('step', {'n': 1})\n\
+        while not os.path.exists(gate): time.sleep(0.02)\n\
+        webhook.callback('step', {'n': 2})\n\
+        webhook.respond_json({'id': 7})";
+    let deploy = json!({
+        "path": "a.ipynb",
+        "notebook": notebook(&[code]),
+        "params": {"on_interrupt": "retry"},
+        "callbacks": {"step": {"{$request.body#/to}/{$id}": {}}, "done": {"{$request.body.to}/{$response.body.id}": {}}},
+    });
+    let hook = ok(server.api(Method::POST, "/v1/hooks").json(&deploy).send().await.unwrap()).await;
+    let body = json!({"to": receiver.url(), "id": "a/b", "gate": signs.text("gate")});
+    let call = server.http.post(url(&hook)).json(&body).header("prefer", "respond-async");
+    assert_eq!(call.send().await.unwrap().status(), 202);
+    let first = ("POST /a%2Fb".to_owned(), json!({"n": 1}));
+    assert_eq!(sent(&receiver.wait_for(1).await), std::slice::from_ref(&first));
+    eventually("the delivery is on record", async || {
+        let metrics = server.api(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+        metrics.contains("nbhook_delivery_attempts_total{result=\"delivered\"} 1")
+    })
+    .await;
+    server.kill();
+    signs.give("gate");
+    let _server = Server::start_with(data.path(), &settings);
+    let mut all = sent(&receiver.wait_for(3).await);
+    all[1..].sort_by_key(|(target, _)| target.clone());
+    let second = ("POST /a%2Fb".to_owned(), json!({"n": 2}));
+    assert_eq!(all, [first, ("POST /7".to_owned(), json!({"id": 7})), second]);
 }
 
 /// A browser for the test, if there is one: the setting `NBHOOK_TEST_BROWSER`, or Chromium where Debian has it.

@@ -237,9 +237,23 @@ async fn fuzz(document: &str, examples: &str, options: &[&str], env: &[(&str, &s
     let mut args = vec!["-m", "schemathesis.cli", "--no-color", "--config-file", &config, "run", document];
     args.extend(["--seed", "4711", "--max-examples", examples, "--max-failures", "5", "--warnings", "off"]);
     args.extend(options);
-    let things = ["HOOK", "VERSION", "OUTPUT", "RUN", "TOKEN", "PINNED", "INBOX", "CALLBACK", "PROFILE"];
-    let things = things.into_iter().chain(["SUBSCRIPTION", "CANCELLED", "EVENT"]);
-    let mut all: BTreeMap<_, _> = things.map(|name| (name, "none")).collect();
+    let mut all = BTreeMap::from(
+        [
+            "HOOK",
+            "VERSION",
+            "OUTPUT",
+            "RUN",
+            "TOKEN",
+            "PINNED",
+            "INBOX",
+            "CALLBACK",
+            "PROFILE",
+            "SUBSCRIPTION",
+            "CANCELLED",
+            "EVENT",
+        ]
+        .map(|name| (name, "none")),
+    );
     all.extend([
         ("SCHEMATHESIS_HOOKS", "schemathesis_hooks"),
         ("PYTHONPATH", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support")),

@@ -38,6 +38,8 @@ fn routes() -> Vec<Route> {
         route(Method::GET, "/v1/hooks/{id}", Value::Null, hook),
         route(Method::PATCH, "/v1/hooks/{id}", json!({"params": {"inline": true}}), hook),
         route(Method::DELETE, "/v1/hooks/{id}", Value::Null, hook),
+        route(Method::GET, "/v1/hooks/{id}/callbacks", Value::Null, hook),
+        route(Method::POST, "/v1/hooks/{id}/callbacks/rotate-secret", Value::Null, hook),
         route(Method::GET, "/v1/hooks/{id}/versions", Value::Null, hook),
         route(Method::DELETE, "/v1/hooks/{id}/versions", Value::Null, hook),
         route(Method::GET, "/v1/hooks/{id}/versions/{histo}", Value::Null, hook),

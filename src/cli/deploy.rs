@@ -34,7 +34,7 @@ pub(super) struct Deploy {
     /// File that the notebook needs, in or below the notebook's folder; may be repeated
     #[arg(short, long = "dependency", value_name = "FILE")]
     dependencies: Vec<PathBuf>,
-    /// JSON file with the callbacks that the hook sends: {"paid": {"{$callback_url}/paid": {"body": SCHEMA}}}
+    /// JSON file with the callbacks that the hook sends, by name and by URL
     #[arg(long, value_name = "FILE")]
     callbacks: Option<PathBuf>,
     /// Whom to deploy for (admins only)

@@ -13,6 +13,7 @@ mod error;
 mod hook_arg;
 mod params;
 mod polling;
+mod since;
 mod sse;
 mod table;
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod cancel;
 mod clear;
 mod clear_output;
 mod delete;
+mod deliveries;
 mod demo;
 mod deploy;
 mod doctor;
@@ -104,6 +106,7 @@ enum Command {
     Inbox(inbox::InboxCommand),
     Callbacks(callbacks::CallbacksCommand),
     Profiles(profiles::ProfilesCommand),
+    Deliveries(deliveries::DeliveriesCommand),
     Subscriptions(subscriptions::SubscriptionsCommand),
     Events(events::EventsCommand),
     Topics(topics::TopicsCommand),
@@ -144,6 +147,7 @@ impl Command {
             Self::Inbox(inbox) => inbox.purpose(),
             Self::Callbacks(callbacks) => callbacks.purpose(),
             Self::Profiles(profiles) => profiles.purpose(),
+            Self::Deliveries(deliveries) => deliveries.purpose(),
             Self::Subscriptions(subscriptions) => subscriptions.purpose(),
             Self::Events(events) => events.purpose(),
             Self::Topics(topics) => topics.purpose(),
@@ -183,6 +187,7 @@ impl Command {
             Self::Inbox(command) => command.run(ctx).await,
             Self::Callbacks(command) => command.run(ctx).await,
             Self::Profiles(command) => command.run(ctx).await,
+            Self::Deliveries(command) => command.run(ctx).await,
             Self::Subscriptions(command) => command.run(ctx).await,
             Self::Events(command) => command.run(ctx).await,
             Self::Topics(command) => command.run(ctx).await,
@@ -240,7 +245,7 @@ mod tests {
 
     #[test]
     fn names_of_later_commands_are_free() {
-        for name in ["run", "schedule", "deliveries"] {
+        for name in ["run", "schedule"] {
             assert!(Cli::command().find_subcommand(name).is_none(), "{name}");
         }
     }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use clap::Args;
 use serde_json::Value;
 
@@ -10,6 +9,7 @@ use super::api::Api;
 use super::context::Context;
 use super::error::CliError;
 use super::hook_arg::HookArg;
+use super::since::{self, Since};
 use super::table::Table;
 use super::text;
 use super::wire::{self, Hook, Run};
@@ -31,7 +31,7 @@ pub(super) struct Runs {
     #[arg(long)]
     state: Option<RunState>,
     /// Only runs since this time, as RFC 3339 or an age like 30m, 2h or 7d
-    #[arg(long, value_name = "TIME", value_parser = parse_since)]
+    #[arg(long, value_name = "TIME", value_parser = since::parse)]
     since: Option<Since>,
     /// At most this many
     #[arg(long, default_value_t = 100, conflicts_with = "all")]
@@ -44,30 +44,6 @@ pub(super) struct Runs {
     json: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Since {
-    At(DateTime<Utc>),
-    Ago(Duration),
-}
-
-fn parse_since(text: &str) -> Result<Since, String> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Ok(Since::At(time.with_timezone(&Utc)));
-    }
-    let unit = match text.chars().last() {
-        Some('s') => 1,
-        Some('m') => 60,
-        Some('h') => 3600,
-        Some('d') => 86_400,
-        _ => 0,
-    };
-    let count = text.get(..text.len().saturating_sub(1)).and_then(|count| count.parse::<u32>().ok());
-    match count {
-        Some(count) if unit > 0 => Ok(Since::Ago(Duration::seconds(i64::from(count) * unit))),
-        _ => Err("expected a time like 2026-01-02T03:04:05Z or an age like 30m, 2h or 7d".to_owned()),
-    }
-}
-
 impl Runs {
     pub(super) async fn run(self, ctx: &Context) -> Result<(), CliError> {
         let api = ctx.api().await?;
@@ -75,11 +51,7 @@ impl Runs {
             Some(hook) => Some(HookArg { hook, owner: self.owner.clone() }.find(&api).await?.0),
             None => None,
         };
-        let since = self.since.map(|since| match since {
-            Since::At(time) => time,
-            Since::Ago(age) => ctx.clock.now() - age,
-        });
-        let since = since.map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true));
+        let since = self.since.map(|since| since.rfc3339(ctx));
         let mut filters = Vec::new();
         filters.extend(hook.as_ref().map(|hook| ("hook", hook.id.as_str())));
         filters.extend(self.state.map(|state| ("state", state.as_str())));
@@ -198,15 +170,5 @@ mod tests {
         let options = ["--state", "timed_out", "--since", "2026-01-02T03:04:05+01:00", "--limit", "7"];
         let ran = server.run(&[&["runs", HOOK], &options[..]].concat()).await;
         assert_eq!(ran.code, 0, "{}", ran.err);
-    }
-
-    #[test]
-    fn a_time_or_an_age() {
-        let ago = |seconds| Ok(Since::Ago(Duration::seconds(seconds)));
-        assert_eq!(["45s", "30m", "2h", "7d"].map(parse_since), [ago(45), ago(1800), ago(7200), ago(604_800)]);
-        assert!(matches!(parse_since("2026-01-02T03:04:05Z"), Ok(Since::At(_))));
-        for text in ["", "h", "2", "-2h", "2w", "yesterday", "2ü", "9999999999d"] {
-            assert!(parse_since(text).is_err(), "{text:?} was accepted");
-        }
     }
 }

@@ -125,8 +125,8 @@ fn place(text: &str, prefix: &str) -> Result<Place, Trouble> {
         return steps(pointer, at + 1).map(Place::Body);
     }
     match rest.strip_prefix('.') {
-        Some(names) if names.split('.').all(|name| !name.is_empty()) => {
-            Ok(Place::Body(names.split('.').map(str::to_owned).collect()))
+        Some(path) if path.split('.').all(|name| !name.is_empty()) => {
+            Ok(Place::Body(path.split('.').map(str::to_owned).collect()))
         }
         Some(_) => Err((at, "a name is empty".to_owned())),
         None => Err((at, "expected the end, `#/…` (a JSON pointer) or `.` and a name".to_owned())),

@@ -27,8 +27,8 @@ pub(super) enum Lack {
 /// None: it is not of the request.
 pub(super) fn of_request<'v>(source: &Source, request: &Request<'v>, is_base: bool) -> Option<Found<'v>> {
     Some(match source {
-        Source::Url => text(request.url),
-        Source::Method => text(request.method),
+        Source::Url => Ok(text(request.url)),
+        Source::Method => Ok(text(request.method)),
         Source::Parameter(name) => {
             let default = || request.defaults.get(name).filter(|_| !is_base);
             request.parameters.get(name).or_else(default).map(Cow::Borrowed).ok_or(Lack::Absent)
@@ -63,8 +63,8 @@ pub(super) fn scalar(found: Found<'_>) -> Result<String, Lack> {
     }
 }
 
-fn text(text: &str) -> Found<'static> {
-    Ok(Cow::Owned(Value::from(text)))
+fn text(text: &str) -> Cow<'static, Value> {
+    Cow::Owned(Value::from(text))
 }
 
 /// The value with a name, which stands for one thing only.
@@ -72,7 +72,7 @@ fn one(pairs: &[(String, String)], name: &str) -> Found<'static> {
     let mut values = pairs.iter().filter(|(known, _)| known == name).map(|(_, value)| value);
     match (values.next(), values.next()) {
         (None, _) => Err(Lack::Absent),
-        (Some(value), None) => text(value),
+        (Some(value), None) => Ok(text(value)),
         (Some(_), Some(_)) => Err(Lack::Repeated),
     }
 }

@@ -16,12 +16,12 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-fn object(value: Value) -> Map<String, Value> {
+fn object(value: &Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
 }
 
 fn asked(base: &str, body: Value) -> Asked {
-    let mut parameters = object(json!({"callback_url": base}));
+    let mut parameters = object(&json!({"callback_url": base}));
     if let Value::Object(members) = &body {
         parameters.extend(members.clone());
     }
@@ -31,7 +31,7 @@ fn asked(base: &str, body: Value) -> Asked {
         path: pairs(&[("histo", "2025")]),
         body: Some(body),
         parameters,
-        defaults: object(json!({"region": "North Sea", "other_url": "https://default.example"})),
+        defaults: object(&json!({"region": "North Sea", "other_url": "https://default.example"})),
     }
 }
 
@@ -200,7 +200,7 @@ fn what_cannot_be_resolved_is_named() {
     let without = Asked { body: None, ..asked };
     let error = without.render("{$callback_url}/{$request.body#/id}").unwrap_err();
     assert!(error.to_string().starts_with("`$request.body#/id` cannot be read"), "{error}");
-    let long = Asked { parameters: object(json!({"callback_url": "https://h", "id": "x".repeat(2_100)})), ..without };
+    let long = Asked { parameters: object(&json!({"callback_url": "https://h", "id": "x".repeat(2_100)})), ..without };
     assert_eq!(long.render("{$callback_url}/{$id}").unwrap_err().field, "id");
 }
 

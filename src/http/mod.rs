@@ -11,6 +11,7 @@ mod captured;
 mod compression;
 mod cors;
 mod declared;
+mod deliveries;
 mod documents;
 mod error;
 mod events;
@@ -176,6 +177,10 @@ fn more(config: &mut web::ServiceConfig) {
                 .route(web::delete().to(callbacks::delete)),
         )
         .service(on("/v1/callbacks/{id}/rotate-secret").route(web::post().to(callbacks::rotate_secret)))
+        .service(on("/v1/callbacks/{id}/recover").route(web::post().to(deliveries::recover)))
+        .service(on("/v1/deliveries").route(web::get().to(deliveries::list)))
+        .service(on("/v1/deliveries/{id}").route(web::get().to(deliveries::show)))
+        .service(on("/v1/deliveries/{id}/retry").route(web::post().to(deliveries::retry)))
         .service(on("/v1/profiles").route(web::get().to(profiles::list)).route(web::post().to(profiles::create)))
         .service(
             on("/v1/profiles/{id}")

@@ -56,6 +56,7 @@ pub(super) async fn show(
     let version = service.version(&caller, id.0, &histo(&request)?).await?;
     let mut view = serde_json::to_value(VersionView::new(&version)).unwrap_or_default();
     view["contract"] = json!(version.contract); // of one version only: in a list it would be much
+    view["callbacks"] = json!(version.callbacks);
     Ok(HttpResponse::Ok().json(view))
 }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{CallbackId, CallbackMethod, EmailAddress, ProfileId, SigningSecret, UserId};
+use super::{CallbackId, CallbackMethod, DeliveryId, EmailAddress, ProfileId, SigningSecret, UserId};
 
 /// Whether a callback's URL has to be encrypted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +108,18 @@ pub struct Callback {
     pub disabled_reason: Option<String>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+}
+
+/// What went wrong with a callback, for whom a mail tells of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CallbackTrouble {
+    pub callback: CallbackId,
+    pub name: Option<String>,
+    /// Where its URL leads, without the rest, which may hold secrets.
+    pub receiver: String,
+    pub reason: String,
+    pub delivery: DeliveryId,
+    pub at: DateTime<Utc>,
 }
 
 /// Who is told when a callback is in trouble.

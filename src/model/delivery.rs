@@ -6,7 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{CallbackId, DeliveryId, EventId, Invalid, SubscriptionId, UserId};
+use super::{CallbackId, DeliveryId, EventId, EventType, Invalid, SubscriptionId, UserId};
 
 /// pending → attempting ⇄ retrying → one of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -111,14 +111,14 @@ pub struct Delivery {
     pub id: DeliveryId,
     pub owner: UserId,
     pub event: EventId,
+    pub kind: EventType,
     pub subscription: SubscriptionId,
     /// Where it goes; none: to the subscription's URL.
     pub callback: Option<CallbackId>,
     /// The delivery that it stands in for.
     pub fallback_of: Option<DeliveryId>,
     pub status: DeliveryStatus,
-    /// Since it was begun, or begun again.
-    pub attempts: u32,
+    pub attempts: Vec<DeliveryAttempt>,
     pub next_attempt_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,

@@ -33,7 +33,7 @@ mod user;
 
 pub use address::{EmailAddress, NextUrl};
 pub use answered::Answered;
-pub use callback::{Callback, CallbackConfig, CallbackHeader, CallbackScheme, Profile, SigningKeys};
+pub use callback::{Callback, CallbackConfig, CallbackHeader, CallbackScheme, CallbackTrouble, Profile, SigningKeys};
 pub use callback_change::{CallbackChange, CallbackSetup, Change, ConfigChange, HeaderChange};
 pub use contract::{Contract, Parameter, describe};
 pub use cors::{Cors, Origin};

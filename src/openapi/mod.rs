@@ -65,6 +65,7 @@ impl Document {
             include_str!("api/inboxes.json"),
             include_str!("api/callbacks.json"),
             include_str!("api/subscriptions.json"),
+            include_str!("api/deliveries.json"),
             include_str!("api/users.json"),
             include_str!("api/public.json"),
         ] {
@@ -77,6 +78,7 @@ impl Document {
         schemas.extend(embedded(include_str!("api/schemas/inboxes.json")));
         schemas.extend(embedded(include_str!("api/schemas/callbacks.json")));
         schemas.extend(embedded(include_str!("api/schemas/subscriptions.json")));
+        schemas.extend(embedded(include_str!("api/schemas/deliveries.json")));
         Self {
             info: info.into(),
             security: json!([{"bearer": []}]),
@@ -88,6 +90,7 @@ impl Document {
                 {"name": "inboxes", "description": "Public URLs that keep what is sent to them."},
                 {"name": "callbacks", "description": "URLs that are called when something happens, and who is told when one is in trouble."},
                 {"name": "events", "description": "What happens, and who is told of it."},
+                {"name": "deliveries", "description": "Events on their way to callbacks and URLs, attempt by attempt."},
                 {"name": "users", "description": "Users and their API tokens."},
                 {"name": "documents", "description": "What you are reading."},
                 {"name": "operations", "description": "For whoever operates the server."},

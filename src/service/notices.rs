@@ -1,6 +1,6 @@
-//! Telling people by e-mail that runs failed or succeeded.
+//! Telling people by e-mail that runs failed or succeeded, and that callbacks are in trouble.
 //!
-//! What is to be sent was written in the transaction that ended the run (see `keep`); a background worker sends it, so a
+//! What is to be sent was written in the transaction that ended the run (see `keep`) or the attempt (see `deliver`); a background worker sends it, so a
 //! mail never delays an answer and is not lost with the process.
 
 use std::time::Duration;
@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 
 use super::{Result, Service};
 use crate::mail::Message;
-use crate::store::Notice;
-use crate::templates::{RunMail, TemplateError};
+use crate::store::{Notice, NoticeSubject};
+use crate::templates::{CallbackMail, RunMail, TemplateError};
 
 /// Waiting times between tries to send a mail; after the last it is given up.
 const RETRIES: [Duration; 7] = [
@@ -53,23 +53,39 @@ impl Service {
             metrics::counter!("nbhook_mails_total", "result" => "sent").increment(1);
             return Ok(self.db.finish_notice(&notice.id, None, now).await?);
         };
+        let about = about(notice);
         let wait = usize::try_from(notice.attempts - 1).ok().and_then(|tried| RETRIES.get(tried));
         if let Some(wait) = wait.filter(|_| transient) {
-            tracing::warn!(error, run = %notice.run, "cannot send a mail; it will be tried again");
+            tracing::warn!(error, about, "cannot send a mail; it will be tried again");
             return Ok(self.db.retry_notice(&notice.id, now + *wait).await?);
         }
-        tracing::error!(error, run = %notice.run, "cannot send a mail; it is given up");
+        tracing::error!(error, about, "cannot send a mail; it is given up");
         metrics::counter!("nbhook_mails_total", "result" => "failed").increment(1);
         Ok(self.db.finish_notice(&notice.id, Some(&error), now).await?)
     }
 
     async fn message(&self, notice: &Notice) -> Result<Option<Result<Message, TemplateError>>> {
-        let Some(run) = self.db.run(notice.run).await? else { return Ok(None) };
-        let Some(path) = self.db.hook_path(run.hook).await? else { return Ok(None) };
-        let count = u64::try_from(notice.count).unwrap_or_default();
-        let context = RunMail::new(&run, &path, &self.public_url, count, notice.first_at);
-        let mail = self.templates.email(notice.event.as_str(), context);
+        let (count, since) = (u64::try_from(notice.count).unwrap_or_default(), notice.first_at);
+        let event = notice.event.as_str();
+        let mail = match &notice.subject {
+            NoticeSubject::Run(run) => {
+                let Some(run) = self.db.run(*run).await? else { return Ok(None) };
+                let Some(path) = self.db.hook_path(run.hook).await? else { return Ok(None) };
+                self.templates.email(event, RunMail::new(&run, &path, &self.public_url, count, since))
+            }
+            NoticeSubject::Callback(trouble) => {
+                self.templates.email(event, CallbackMail::new(trouble, &self.public_url, count, since))
+            }
+        };
         let to = notice.recipients.clone();
         Ok(Some(mail.map(|mail| Message { to, subject: mail.subject, text: mail.text, html: mail.html })))
+    }
+}
+
+/// What a mail is about, for the log.
+fn about(notice: &Notice) -> String {
+    match &notice.subject {
+        NoticeSubject::Run(run) => format!("run {run}"),
+        NoticeSubject::Callback(trouble) => format!("callback {}", trouble.callback),
     }
 }

@@ -73,9 +73,10 @@ impl Service {
         let (folder, params) = (scratch.path().to_owned(), hook.params.clone());
         let checker = self.checkers.get(&hook, &order.version)?;
         let language = Language::from_name(&kernel.language);
-        let (asked, version) = (self.asked(order, &call), order.version.clone());
+        let (place, version) = (self.place(order), order.version.clone());
         let injecting = move || {
             let mut notebook = Notebook::clone(&notebook);
+            let asked = version.callbacks.as_ref().map(|_| Asked::of(&call, place));
             let parameters = request::parameters(&mut call, &folder, last)?;
             let parameters = checked(parameters, checker.as_deref(), &params)?;
             let callbacks = match (&version.callbacks, &asked) {
@@ -108,16 +109,15 @@ impl Service {
         })
     }
 
-    /// What declared callbacks may be made of, where there are any.
-    fn asked(&self, order: &Order, call: &Call) -> Option<Asked> {
-        order.version.callbacks.as_ref()?;
+    /// The URL that was called, and the variable parts of its path.
+    fn place(&self, order: &Order) -> (String, Vec<(String, String)>) {
         let mut url = self.url(&order.hook);
         let mut path = vec![("token".to_owned(), order.hook.token.expose().to_owned())];
         if order.pinned {
             url = format!("{url}/versions/{}", order.version.histo);
             path.push(("histo".to_owned(), order.version.histo.to_string()));
         }
-        Some(Asked::of(call, &url, path))
+        (url, path)
     }
 
     /// Moves what was uploaded to where it stays until the run has ended.

@@ -3,6 +3,7 @@
 //! `model/retention.rs` says what goes. Here it goes: off the record first, in small transactions, then from disk. Whoever is
 //! killed in between leaves files without a record, which [`leftovers`] finds; a record never points to a file that is gone.
 
+mod events;
 mod leftovers;
 
 use std::collections::{HashMap, HashSet};
@@ -104,6 +105,7 @@ impl Service {
         if sweep.owner.is_none() {
             (pruned.answers, pruned.idempotency_keys) = self.remove_expired(sweep.dry_run, now).await?;
             if !sweep.dry_run {
+                self.remove_old_events(now).await?;
                 self.sweep_subscriptions(now).await?;
             }
         }

@@ -87,7 +87,7 @@ fn outcome(state: RunState) -> &'static str {
 }
 
 /// As `2026-11-22 12:26:05 UTC`.
-fn moment(at: DateTime<Utc>) -> String {
+pub(super) fn moment(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 

@@ -39,10 +39,10 @@ pub(in crate::service) struct Asked {
 
 impl Asked {
     /// Copied before the notebook gets it. `path` are the variable parts of the URL's path.
-    pub(in crate::service) fn of(call: &Call, url: &str, path: Vec<(String, String)>) -> Self {
+    pub(in crate::service) fn of(call: &Call, (url, path): (String, Vec<(String, String)>)) -> Self {
         let query = serde_urlencoded::to_string(&call.query).unwrap_or_default();
         Self {
-            url: if query.is_empty() { url.to_owned() } else { format!("{url}?{query}") },
+            url: if query.is_empty() { url } else { format!("{url}?{query}") },
             path,
             method: call.method.clone(),
             headers: call.headers.clone(),

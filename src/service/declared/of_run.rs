@@ -144,7 +144,7 @@ fn add_due(due: &[(&Wanted, &Value)], secrets: &[SigningSecret], of: &Prepared, 
 fn note(run: &mut Run, prepared: &mut Prepared, callback: &Callback) -> Option<usize> {
     let Callback { name, body } = callback;
     let declared = run.order.version.callbacks.as_ref();
-    if !declared.is_some_and(|declared| declared.named(name).next().is_some()) {
+    if declared.is_none_or(|declared| declared.named(name).next().is_none()) {
         let shown: String = name.chars().take(100).collect();
         run.sent.warn(format!("the notebook sent the callback `{}`, which is not declared", shown.escape_debug()));
         return None;

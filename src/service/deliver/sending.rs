@@ -47,11 +47,15 @@ impl Service {
         tell(due, &attempt, next);
         let days = rules.disable_after_days;
         let failing_before = (days > 0).then(|| now - chrono::TimeDelta::days(days.into()));
-        let end = AttemptEnd { delivery: due.id, attempt: &attempt, next, failing_before, now };
+        let timed_out = sent.outcome == Outcome::TimedOut;
+        let end = AttemptEnd { delivery: due.id, attempt: &attempt, next, timed_out, failing_before, now };
         let mut patience = Patience::new();
-        while let Err(error) = self.db.finish_attempt(&end).await {
-            if !patience.is_left_after(&error).await {
-                return;
+        loop {
+            match self.db.finish_attempt(&end).await {
+                Ok(true) => return self.notices.notify_one(),
+                Ok(false) => return,
+                Err(error) if patience.is_left_after(&error).await => {}
+                Err(_) => return,
             }
         }
     }

@@ -11,9 +11,9 @@ use crate::store::Result;
 
 row! {
     struct KeysRow {
-        callback_secret: Option<String>,
-        callback_secret_before: Option<String>,
-        callback_secret_until: Option<i64>,
+        secret: Option<String>,
+        previous: Option<String>,
+        until: Option<i64>,
     }
 }
 
@@ -54,14 +54,15 @@ impl Database {
     /// None: the hook has never declared a callback.
     pub async fn callback_keys(&self, id: HookId) -> Result<Option<SigningKeys>> {
         let row: Option<KeysRow> = sqlx::query_as(
-            "SELECT callback_secret, callback_secret_before, callback_secret_until FROM hooks WHERE id = $1",
+            "SELECT callback_secret AS secret, callback_secret_before AS previous, callback_secret_until AS until
+             FROM hooks WHERE id = $1",
         )
         .bind(id.to_string())
         .fetch_optional(&self.pool)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let Some(secret) = row.callback_secret else { return Ok(None) };
-        let before = match (row.callback_secret_before, row.callback_secret_until) {
+        let Some(secret) = row.secret else { return Ok(None) };
+        let before = match (row.previous, row.until) {
             (Some(secret), Some(until)) => Some((parse_secret(&secret)?, time(until)?)),
             _ => None,
         };

@@ -4,12 +4,16 @@
 //! ends early only when the next server starts.
 
 mod ending;
+mod expired;
+mod listed;
 mod loading;
+mod trouble;
 
 use chrono::{DateTime, Duration, Utc};
 use sqlx::AssertSqlSafe;
 
 pub use ending::AttemptEnd;
+pub use listed::DeliveryFilter;
 pub use loading::{DueDelivery, Recipient};
 use loading::{Loaded, Open};
 

@@ -40,12 +40,12 @@ use crate::model::SigningSecret;
 
 pub use callbacks::CallbackFilter;
 pub use calls::{KeyClaim, KeyUse};
-pub use deliveries::{AttemptEnd, ClaimLimits, Claimed, DueDelivery, Recipient};
+pub use deliveries::{AttemptEnd, ClaimLimits, Claimed, DeliveryFilter, DueDelivery, Recipient};
 use events::Subscribers;
 pub use events::{EventFilter, NewDeclared};
 pub use hooks::{Deployed, NewDeploy};
 pub use inboxes::{InboxReply, NewCapture, Received};
-pub use notices::{NewNotice, Notice, NoticeEvent};
+pub use notices::{NewNotice, Notice, NoticeEvent, NoticeSubject};
 pub use outputs::ListedOutput;
 pub use retention::{OnRecord, RemovedRun};
 pub use runs::{FinishedRun, NewRun, RunFilter, Unfinished};

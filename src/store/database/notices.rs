@@ -1,15 +1,17 @@
-//! Mails about runs that are to be sent: an outbox, written in the transaction that ends a run.
+//! Mails about runs and callbacks that are to be sent: an outbox, written in the transaction of what they tell of.
 //!
-//! The first run of a burst is told of at once; those that follow within [`QUIET`] add to the count of one further mail.
+//! The first of a burst is told of at once; those that follow within [`QUIET`] add to the count of one further mail.
+
+use std::str::FromStr;
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Database, Write, from_json, millis, parse, row, time, to_json};
-use crate::model::{EmailAddress, HookId, RunId};
+use crate::model::{CallbackTrouble, EmailAddress, HookId, RunId};
 use crate::store::{Result, StoreError};
 
-/// Shortest time between two mails of one hook about the same kind of event.
+/// Shortest time between two mails of one hook or callback about the same kind of event.
 pub(super) const QUIET: Duration = Duration::minutes(5);
 
 /// What a mail tells of.
@@ -18,6 +20,9 @@ pub(super) const QUIET: Duration = Duration::minutes(5);
 pub enum NoticeEvent {
     RunFailed,
     RunSucceeded,
+    /// It did not answer in time.
+    CallbackFailed,
+    CallbackDisabled,
 }
 
 impl NoticeEvent {
@@ -27,8 +32,28 @@ impl NoticeEvent {
         match self {
             Self::RunFailed => "run_failed",
             Self::RunSucceeded => "run_succeeded",
+            Self::CallbackFailed => "callback_failed",
+            Self::CallbackDisabled => "callback_disabled",
         }
     }
+}
+
+impl FromStr for NoticeEvent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = [Self::RunFailed, Self::RunSucceeded, Self::CallbackFailed, Self::CallbackDisabled];
+        all.into_iter().find(|event| event.as_str() == text).ok_or_else(|| format!("mail about `{text}`"))
+    }
+}
+
+/// What a mail is about.
+#[derive(Debug, Clone)]
+pub enum NoticeSubject {
+    /// The latest of the runs that it stands for.
+    Run(RunId),
+    /// The latest trouble.
+    Callback(CallbackTrouble),
 }
 
 /// A run that someone wants to be told of.
@@ -45,11 +70,10 @@ pub struct Notice {
     pub id: String,
     pub event: NoticeEvent,
     pub recipients: Vec<EmailAddress>,
-    /// The latest of the runs it stands for.
-    pub run: RunId,
-    /// How many runs it stands for.
+    pub subject: NoticeSubject,
+    /// How many times it stands for.
     pub count: i64,
-    /// When the first of them ended.
+    /// When the first of them was.
     pub first_at: DateTime<Utc>,
     /// How often sending was tried, this time included.
     pub attempts: i64,
@@ -60,7 +84,8 @@ row! {
         id: String,
         event: String,
         recipients: String,
-        run_id: String,
+        run_id: Option<String>,
+        trouble: Option<String>,
         count: i64,
         first_at: i64,
         attempts: i64,
@@ -72,15 +97,19 @@ impl TryFrom<NoticeRow> for Notice {
 
     fn try_from(row: NoticeRow) -> Result<Self> {
         let addresses: Vec<String> = from_json(&row.recipients)?;
-        let event = if row.event == "run_failed" { NoticeEvent::RunFailed } else { NoticeEvent::RunSucceeded };
+        let subject = match (row.run_id, row.trouble) {
+            (Some(run), _) => NoticeSubject::Run(parse(&run)?),
+            (None, Some(trouble)) => NoticeSubject::Callback(from_json(&trouble)?),
+            (None, None) => return Err(StoreError::Corrupt(format!("mail {} is about nothing", row.id))),
+        };
         Ok(Self {
             id: row.id,
-            event,
+            event: parse(&row.event)?,
             recipients: addresses
                 .into_iter()
                 .map(|address| EmailAddress::try_from(address).map_err(StoreError::Corrupt))
                 .collect::<Result<_>>()?,
-            run: parse(&row.run_id)?,
+            subject,
             count: row.count,
             first_at: time(row.first_at)?,
             attempts: row.attempts,
@@ -88,36 +117,76 @@ impl TryFrom<NoticeRow> for Notice {
     }
 }
 
+/// What a mail tells of.
+struct Told {
+    /// What it is about, for coalescing.
+    subject: String,
+    event: NoticeEvent,
+    recipients: String,
+    run: Option<String>,
+    trouble: Option<String>,
+}
+
+/// A run has ended that someone wants to be told of.
 pub(super) async fn add(tx: &mut Write, notice: &NewNotice, run: RunId, now: DateTime<Utc>) -> Result<()> {
-    let recipients = to_json(&notice.recipients)?;
+    let told = Told {
+        subject: format!("hook:{}", notice.hook),
+        event: notice.event,
+        recipients: to_json(&notice.recipients)?,
+        run: Some(run.to_string()),
+        trouble: None,
+    };
+    queue(tx, &told, now).await
+}
+
+/// A callback is in trouble, of which `support` is to be told.
+pub(super) async fn add_trouble(
+    tx: &mut Write,
+    event: NoticeEvent,
+    trouble: &CallbackTrouble,
+    support: &EmailAddress,
+) -> Result<()> {
+    let told = Told {
+        subject: format!("callback:{}", trouble.callback),
+        event,
+        recipients: to_json(&[support])?,
+        run: None,
+        trouble: Some(to_json(trouble)?),
+    };
+    queue(tx, &told, trouble.at).await
+}
+
+async fn queue(tx: &mut Write, told: &Told, now: DateTime<Utc>) -> Result<()> {
     let added = sqlx::query(
-        "UPDATE notices SET count = count + 1, run_id = $3, recipients = $4
-         WHERE hook_id = $1 AND event = $2 AND claimed_at IS NULL",
+        "UPDATE notices SET count = count + 1, recipients = $3, run_id = $4, trouble = $5
+         WHERE subject = $1 AND event = $2 AND claimed_at IS NULL",
     )
-    .bind(notice.hook.to_string())
-    .bind(notice.event.as_str())
-    .bind(run.to_string())
-    .bind(&recipients)
+    .bind(&told.subject)
+    .bind(told.event.as_str())
+    .bind(&told.recipients)
+    .bind(&told.run)
+    .bind(&told.trouble)
     .execute(&mut **tx)
     .await?;
     if added.rows_affected() > 0 {
         return Ok(());
     }
-    let last: Option<i64> = sqlx::query_scalar("SELECT MAX(claimed_at) FROM notices WHERE hook_id = $1 AND event = $2")
-        .bind(notice.hook.to_string())
-        .bind(notice.event.as_str())
+    let last: Option<i64> = sqlx::query_scalar("SELECT MAX(claimed_at) FROM notices WHERE subject = $1 AND event = $2")
+        .bind(&told.subject)
+        .bind(told.event.as_str())
         .fetch_one(&mut **tx)
         .await?;
     let due = last.map_or(millis(now), |last| millis(now).max(last + QUIET.num_milliseconds()));
     sqlx::query(
-        "INSERT INTO notices (id, hook_id, event, recipients, run_id, count, first_at, due_at)
-         VALUES ($1, $2, $3, $4, $5, 1, $6, $7)",
+        "INSERT INTO notices (id, subject, event, recipients, run_id, trouble, count, first_at, due_at)
+         VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8)",
     )
     .bind(uuid::Uuid::now_v7().to_string())
-    .bind(notice.hook.to_string())
-    .bind(notice.event.as_str())
-    .bind(recipients)
-    .bind(run.to_string())
+    .bind(&told.subject)
+    .bind(told.event.as_str())
+    .bind(&told.recipients)
+    .bind(&told.run)
+    .bind(&told.trouble)
     .bind(millis(now))
     .bind(due)
     .execute(&mut **tx)
@@ -133,7 +202,7 @@ impl Database {
         let row: Option<NoticeRow> = sqlx::query_as(
             "UPDATE notices SET attempts = attempts + 1, claimed_at = COALESCE(claimed_at, $1)
              WHERE id = (SELECT id FROM notices WHERE finished_at IS NULL AND due_at <= $1 ORDER BY due_at LIMIT 1)
-             RETURNING id, event, recipients, run_id, count, first_at, attempts",
+             RETURNING id, event, recipients, run_id, trouble, count, first_at, attempts",
         )
         .bind(millis(now))
         .fetch_optional(&self.pool)

@@ -4,10 +4,12 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::super::events::{self, NewDelivery, NewEvent};
-use super::super::{Database, Write, millis, parse, row};
+use super::super::notices::NoticeEvent;
+use super::super::{Database, Write, millis, parse, row, time};
+use super::trouble;
 use crate::model::{
     CallbackId, DeliveryAttempt, DeliveryId, DeliveryStatus, EventId, EventType, NextStep, SubscriptionId, UserId,
-    delivery,
+    delivery, event,
 };
 use crate::store::Result;
 
@@ -17,6 +19,8 @@ pub struct AttemptEnd<'a> {
     pub delivery: DeliveryId,
     pub attempt: &'a DeliveryAttempt,
     pub next: NextStep,
+    /// Whoever looks after the callback is told so.
+    pub timed_out: bool,
     /// Who has done nothing but fail since then is disabled.
     pub failing_before: Option<DateTime<Utc>>,
     pub now: DateTime<Utc>,
@@ -40,12 +44,12 @@ row! {
 /// A delivery that comes to its end, and what its fallback needs.
 #[derive(Debug)]
 pub(super) struct Ending {
-    id: DeliveryId,
-    owner: UserId,
+    pub(super) id: DeliveryId,
+    pub(super) owner: UserId,
     event: EventId,
     kind: EventType,
-    subscription: SubscriptionId,
-    callback: Option<CallbackId>,
+    pub(super) subscription: SubscriptionId,
+    pub(super) callback: Option<CallbackId>,
     method: Option<String>,
     body: Option<String>,
     expects: Option<String>,
@@ -78,27 +82,33 @@ impl Ending {
     }
 
     /// The tags of events about it.
-    fn about(&self) -> Vec<String> {
+    pub(super) fn about(&self) -> Vec<String> {
         let callback = self.callback.map(|callback| format!("callback:{callback}"));
         callback.into_iter().chain([format!("subscription:{}", self.subscription)]).collect()
     }
 }
 
 impl Database {
-    /// Writes an attempt and what comes of it. A delivery that was cancelled meanwhile stays so.
-    pub async fn finish_attempt(&self, end: &AttemptEnd<'_>) -> Result<()> {
+    /// Writes an attempt and what comes of it; says whether that is a mail. A delivery that was cancelled meanwhile stays so.
+    pub async fn finish_attempt(&self, end: &AttemptEnd<'_>) -> Result<bool> {
         let mut tx = self.write().await?;
         let mut delivery = Ending::read(&mut tx, end.delivery).await?;
         keep_attempt(&mut tx, end.delivery, end.attempt).await?;
+        let mut mailed = false;
+        if end.timed_out {
+            let reason = end.attempt.error.as_deref().unwrap_or("no answer in time");
+            mailed |= trouble::mail(&mut tx, &delivery, NoticeEvent::CallbackFailed, reason, end.now).await?;
+        }
         if delivery.status == DeliveryStatus::Attempting {
             delivery.attempts += 1;
             sqlx::query("UPDATE deliveries SET attempts = attempts + 1, lease_until = NULL WHERE id = $1")
                 .bind(end.delivery.to_string())
                 .execute(&mut *tx)
                 .await?;
-            come_of(&mut tx, &delivery, end).await?;
+            mailed |= come_of(&mut tx, &delivery, end).await?;
         }
-        tx.commit().await
+        tx.commit().await?;
+        Ok(mailed)
     }
 }
 
@@ -119,103 +129,47 @@ async fn keep_attempt(tx: &mut Write, delivery: DeliveryId, attempt: &DeliveryAt
     Ok(())
 }
 
-async fn come_of(tx: &mut Write, delivery: &Ending, end: &AttemptEnd<'_>) -> Result<()> {
+/// Says whether that is a mail.
+async fn come_of(tx: &mut Write, delivery: &Ending, end: &AttemptEnd<'_>) -> Result<bool> {
     let now = end.now;
-    let status = match end.next {
+    let (mut mailed, mut status) = (false, DeliveryStatus::Dead);
+    match end.next {
         NextStep::Delivered => {
-            note_success(tx, delivery).await?;
-            DeliveryStatus::Delivered
+            trouble::note_success(tx, delivery).await?;
+            status = DeliveryStatus::Delivered;
         }
-        NextStep::Rejected => DeliveryStatus::Rejected,
-        NextStep::Gone => {
-            disable(tx, delivery, "it answered 410 (gone)", now).await?;
-            DeliveryStatus::Dead
-        }
+        NextStep::Rejected => status = DeliveryStatus::Rejected,
+        NextStep::Gone => mailed = trouble::disable(tx, delivery, "it answered 410 (gone)", now).await?,
         NextStep::Retry(_) | NextStep::Dead => {
-            let since = note_failure(tx, delivery, now).await?;
-            let limit = end.failing_before.map(millis);
-            if limit.is_some_and(|limit| since.is_some_and(|since| since <= limit)) {
-                disable(tx, delivery, "nothing but failures for days", now).await?;
-                DeliveryStatus::Dead
+            let since = trouble::note_failure(tx, delivery, now).await?;
+            let too_long = end.failing_before.map(millis).zip(since).filter(|(limit, since)| since <= limit);
+            if let Some((_, since)) = too_long {
+                let reason = format!("it has done nothing but fail since {}", event::timestamp(time(since)?));
+                mailed = trouble::disable(tx, delivery, &reason, now).await?;
             } else if let NextStep::Retry(at) = end.next {
-                return retry(tx, delivery.id, at).await;
-            } else {
-                DeliveryStatus::Dead
+                if retry(tx, delivery, at).await? {
+                    return Ok(false);
+                }
+                status = DeliveryStatus::Cancelled;
             }
         }
-    };
-    self::end(tx, delivery, status, now).await
-}
-
-async fn retry(tx: &mut Write, id: DeliveryId, at: DateTime<Utc>) -> Result<()> {
-    sqlx::query("UPDATE deliveries SET status = 'retrying', next_attempt_at = $2 WHERE id = $1")
-        .bind(id.to_string())
-        .bind(millis(at))
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
-}
-
-/// Whom a delivery goes to works.
-async fn note_success(tx: &mut Write, delivery: &Ending) -> Result<()> {
-    let query = match delivery.callback {
-        Some(callback) => {
-            sqlx::query("UPDATE callbacks SET failing_since = NULL WHERE id = $1 AND failing_since IS NOT NULL")
-                .bind(callback.number())
-        }
-        None => {
-            sqlx::query("UPDATE subscriptions SET failing_since = NULL WHERE id = $1 AND failing_since IS NOT NULL")
-                .bind(delivery.subscription.to_string())
-        }
-    };
-    query.execute(&mut **tx).await?;
-    Ok(())
-}
-
-/// Whom a delivery goes to does not work; gives since when.
-async fn note_failure(tx: &mut Write, delivery: &Ending, now: DateTime<Utc>) -> Result<Option<i64>> {
-    let query = match delivery.callback {
-        Some(callback) => sqlx::query_scalar(
-            "UPDATE callbacks SET failing_since = COALESCE(failing_since, $2) WHERE id = $1 RETURNING failing_since",
-        )
-        .bind(callback.number()),
-        None => sqlx::query_scalar(
-            "UPDATE subscriptions SET failing_since = COALESCE(failing_since, $2) WHERE id = $1 RETURNING failing_since",
-        )
-        .bind(delivery.subscription.to_string()),
-    };
-    Ok(query.bind(millis(now)).fetch_optional(&mut **tx).await?)
-}
-
-/// Sends nothing more to whom a delivery goes to, and tells of it.
-async fn disable(tx: &mut Write, delivery: &Ending, reason: &str, now: DateTime<Utc>) -> Result<()> {
-    let query = match delivery.callback {
-        Some(callback) => sqlx::query(
-            "UPDATE callbacks SET enabled = FALSE, updated_at = $2, disabled_reason = $3 WHERE id = $1 AND enabled",
-        )
-        .bind(callback.number())
-        .bind(millis(now))
-        .bind(reason),
-        None => sqlx::query(
-            "UPDATE subscriptions SET status = 'disabled', ended_at = $2
-             WHERE id = $1 AND status IN ('active', 'completed')",
-        )
-        .bind(delivery.subscription.to_string())
-        .bind(millis(now)),
-    };
-    let disabled = query.execute(&mut **tx).await?;
-    if disabled.rows_affected() == 0 {
-        return Ok(());
     }
-    let data = json!({
-        "callback": delivery.callback,
-        "subscription": delivery.subscription,
-        "delivery": delivery.id,
-        "reason": reason,
-    });
-    let kind = EventType::CallbackDisabled;
-    let event = NewEvent { owner: delivery.owner, kind, at: now, about: delivery.about(), data };
-    events::emit(tx, event, None).await.map(drop)
+    self::end(tx, delivery, status, now).await?;
+    Ok(mailed)
+}
+
+/// Says whether it is to be tried again: not if its subscription was cancelled meanwhile.
+async fn retry(tx: &mut Write, delivery: &Ending, at: DateTime<Utc>) -> Result<bool> {
+    let retried = sqlx::query(
+        "UPDATE deliveries SET status = 'retrying', next_attempt_at = $3
+         WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE id = $2 AND status = 'cancelled')",
+    )
+    .bind(delivery.id.to_string())
+    .bind(delivery.subscription.to_string())
+    .bind(millis(at))
+    .execute(&mut **tx)
+    .await?;
+    Ok(retried.rows_affected() > 0)
 }
 
 /// Ends a delivery with all that comes of it.
