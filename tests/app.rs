@@ -216,6 +216,12 @@ pub(crate) async fn problem(response: Response, status: u16) -> Value {
     problem
 }
 
+/// A problem without when it was told.
+pub(crate) fn timeless(mut problem: Value) -> Value {
+    problem["@error"]["@time"].take();
+    problem
+}
+
 /// The value of a header that must be there.
 pub(crate) fn header<'a>(response: &'a Response, name: &str) -> &'a str {
     response.headers().get(name).unwrap_or_else(|| panic!("no header {name}")).to_str().unwrap()

@@ -4,6 +4,8 @@
 
 mod app;
 mod binary;
+mod callbacks;
+mod callbacks_refused;
 mod cli;
 mod compression;
 mod concurrency;

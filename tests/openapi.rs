@@ -238,8 +238,21 @@ async fn fuzz(document: &str, examples: &str, options: &[&str], env: &[(&str, &s
     args.extend(["--seed", "4711", "--max-examples", examples, "--max-failures", "5", "--warnings", "off"]);
     args.extend(options);
     let mut all = BTreeMap::from(
-        ["HOOK", "VERSION", "OUTPUT", "RUN", "TOKEN", "PINNED", "INBOX", "SUBSCRIPTION", "CANCELLED", "EVENT"]
-            .map(|name| (name, "none")),
+        [
+            "HOOK",
+            "VERSION",
+            "OUTPUT",
+            "RUN",
+            "TOKEN",
+            "PINNED",
+            "INBOX",
+            "SUBSCRIPTION",
+            "CANCELLED",
+            "EVENT",
+            "CALLBACK",
+            "PROFILE",
+        ]
+        .map(|name| (name, "none")),
     );
     all.extend([
         ("SCHEMATHESIS_HOOKS", "schemathesis_hooks"),
@@ -272,6 +285,12 @@ async fn the_api_does_what_its_document_says() {
         ok(made).await["UUID"].as_str().unwrap().to_owned()
     };
     let (subscription, cancelled, events) = (subscribe().await, subscribe().await, app.get("/v1/events").await);
+    let config = json!({"url": "https://1.1.1.1/", "headers": [{"name": "X-Api-Key", "value": "a"}]});
+    let callback = app.api(Method::POST, "/v1/callbacks").json(&json!({"config": config, "verify": false}));
+    let callback = ok(callback.send().await.unwrap()).await["id"].to_string();
+    let profile = json!({"name": "ops", "support_email": "ops@example.org"});
+    let profile =
+        ok(app.api(Method::POST, "/v1/profiles").json(&profile).send().await.unwrap()).await["id"].to_string();
     let authorization = format!("Authorization: Bearer {ADMIN}");
     // A server that has no valid token any more would refuse everything, as its document says.
     let options = ["--header", &authorization, "--exclude-operation-id", "revoke_token"];
@@ -287,6 +306,8 @@ async fn the_api_does_what_its_document_says() {
         ("SUBSCRIPTION", &subscription),
         ("CANCELLED", &cancelled),
         ("EVENT", events["items"][0]["uuid"].as_str().unwrap()),
+        ("CALLBACK", &callback),
+        ("PROFILE", &profile),
     ];
     fuzz(&format!("{}/openapi.json", app.url), "4", &options, &env).await;
     let me = app.get("/v1/users/me").await;

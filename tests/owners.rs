@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::app::{ADMIN, TestApp, notebook, ok, problem, url};
+use crate::app::{ADMIN, TestApp, notebook, ok, problem, timeless, url};
 
 /// An id that was never given out.
 const UNKNOWN: &str = "0198c5f0-0000-7000-8000-000000000001";
+const UNKNOWN_NUMBER: &str = "4294967295";
 const HISTO: &str = "20200101000000000000";
 
 /// A route of the API. `ids` says what its id is of; none when it has none.
@@ -26,6 +27,9 @@ fn route(method: Method, pattern: &'static str, body: Value, id: impl Into<Optio
 /// Every route below /v1, with a body that would be taken.
 fn routes() -> Vec<Route> {
     let (hook, run, token, inbox) = ("hook", "run", "token", "inbox");
+    let (callback, profile) = ("callback", "profile");
+    let new_callback = json!({"config": {"url": "https://1.1.1.1/"}, "verify": false});
+    let new_profile = json!({"name": "ops", "support_email": "ops@example.org"});
     let (event, subscription, topic) = ("event", "subscription", "topic");
     let deploy = json!({"path": "new.ipynb", "notebook": notebook(&["1"])});
     vec![
@@ -64,6 +68,19 @@ fn routes() -> Vec<Route> {
         route(Method::POST, "/v1/inboxes", json!({"no_override": true}), None),
         route(Method::GET, "/v1/inboxes/{uuid}", Value::Null, inbox),
         route(Method::DELETE, "/v1/inboxes/{uuid}", Value::Null, inbox),
+        route(Method::GET, "/v1/callbacks", Value::Null, None),
+        route(Method::POST, "/v1/callbacks", new_callback, None),
+        route(Method::GET, "/v1/callbacks/{id}", Value::Null, callback),
+        route(Method::PATCH, "/v1/callbacks/{id}", json!({"name": "new", "enabled": false}), callback),
+        route(Method::DELETE, "/v1/callbacks/{id}", Value::Null, callback),
+        route(Method::POST, "/v1/callbacks/{id}/rotate-secret", Value::Null, callback),
+        route(Method::GET, "/v1/profiles", Value::Null, None),
+        route(Method::POST, "/v1/profiles", new_profile, None),
+        route(Method::GET, "/v1/profiles/{id}", Value::Null, profile),
+        route(Method::PATCH, "/v1/profiles/{id}", json!({"name": "new"}), profile),
+        route(Method::DELETE, "/v1/profiles/{id}", Value::Null, profile),
+        route(Method::GET, "/v1/hooks/{id}/callbacks", Value::Null, hook),
+        route(Method::POST, "/v1/hooks/{id}/callbacks/rotate-secret", Value::Null, hook),
         route(Method::POST, "/v1/prune", Value::Null, None),
         route(Method::GET, "/v1/users", Value::Null, None),
         route(Method::POST, "/v1/users", json!({"name": "carol", "role": "member"}), None),
@@ -109,14 +126,20 @@ async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
     assert_eq!(tokens["items"].as_array().unwrap().len(), 1, "a member sees their own tokens only");
     let inbox = app.api_as(&alice, Method::POST, "/v1/inboxes").json(&json!({"auto_delete": false}));
     let inbox = ok(inbox.send().await.unwrap()).await;
+    for (path, body) in [
+        ("/v1/callbacks", json!({"config": {"url": "https://1.1.1.1/"}, "verify": false, "user": "alice"})),
+        ("/v1/profiles", json!({"name": "ops", "support_email": "ops@example.org", "user": "alice"})),
+    ] {
+        assert_eq!(ok(app.api(Method::POST, path).json(&body).send().await.unwrap()).await["id"], 1);
+    }
     let subscription = app.api_as(&alice, Method::POST, "/v1/subscriptions").json(&json!({"topic": "hers"}));
     let subscription = ok(subscription.send().await.unwrap()).await;
     let events = app.get("/v1/events").await;
     let all = async |app: &TestApp| {
-        let lists = ["/v1/hooks", "/v1/runs", "/v1/tokens", "/v1/inboxes", "/v1/subscriptions", "/v1/events"];
+        let kept = ["hooks", "runs", "tokens", "inboxes", "callbacks", "profiles", "subscriptions", "events"];
         let mut told = Vec::new();
-        for list in lists {
-            told.push(app.get(list).await);
+        for list in kept {
+            told.push(app.get(&format!("/v1/{list}")).await);
         }
         (told, app.kept())
     };
@@ -128,6 +151,7 @@ async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
             "hook" => hook["id"].as_str(),
             "run" => Some(run.as_str()),
             "inbox" => inbox["uuid"].as_str(),
+            "callback" | "profile" => Some("1"),
             "event" => events["items"][0]["uuid"].as_str(),
             "subscription" => subscription["UUID"].as_str(),
             "topic" => subscription["topic"].as_str(),
@@ -135,14 +159,16 @@ async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
         };
         let histo = if route.pattern.contains("outputs") { &output } else { hook["histo"].as_str().unwrap() };
         let mut told = Vec::new();
-        for (id, histo) in [(id.unwrap(), histo), (UNKNOWN, histo), (id.unwrap(), HISTO)] {
+        let unknown = if id == Some("1") { UNKNOWN_NUMBER } else { UNKNOWN };
+        for (id, histo) in [(id.unwrap(), histo), (unknown, histo), (id.unwrap(), HISTO)] {
             let response = request(&app, &bob, &route, id, histo).send().await.unwrap();
             let headers: Vec<_> = response.headers().keys().cloned().collect();
             assert_eq!(response.status(), 404, "{} {}", route.method, route.pattern);
-            told.push((headers, response.text().await.unwrap()));
+            told.push((headers, timeless(response.json().await.unwrap()).to_string()));
         }
         assert!(told.iter().all(|answer| *answer == told[0]), "{} {}: {told:?}", route.method, route.pattern);
-        assert!(!told[0].1.contains(UNKNOWN) && !told[0].1.contains(id.unwrap()), "{told:?}");
+        let says_id = id != Some("1") && told[0].1.contains(id.unwrap());
+        assert!(!told[0].1.contains(unknown) && !says_id, "{told:?}");
         let garbage = request(&app, &bob, &route, "..%2f..%2fadmin", histo).send().await.unwrap();
         problem(garbage, 404).await;
     }
@@ -186,7 +212,7 @@ async fn without_a_valid_token_nothing_is_told() {
         for header in headers {
             let path = route
                 .pattern
-                .replace("{id}", id)
+                .replace("{id}", if [Some("callback"), Some("profile")].contains(&route.id) { "1" } else { id })
                 .replace("{uuid}", id)
                 .replace("{name}", id)
                 .replace("{histo}", hook["histo"].as_str().unwrap());

@@ -71,7 +71,7 @@ fn set(runs: &[String]) -> BTreeSet<String> {
 }
 
 /// Changes or reads the database behind the server's back; gives the rows that a single SELECT has.
-fn sql(data: &Path, script: &str) -> String {
+pub(crate) fn sql(data: &Path, script: &str) -> String {
     let database = data.join(".nbhook/nbhook.db");
     let program = "import sqlite3, sys\n\
                    db = sqlite3.connect(sys.argv[1], timeout=30)\n\

@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::app::{ADMIN, TestApp, eventually, notebook, ok, url};
+use crate::app::{ADMIN, TestApp, allow_local, eventually, notebook, ok, url};
+use crate::receiver::Receiver;
 
 /// What this process has logged, from all its tests.
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -70,10 +71,40 @@ async fn reads_documents(app: &TestApp, owner: &str, hook_token: &str, pin: &str
     }
 }
 
+/// Makes and changes callbacks with a secret header, or tries to. Gives what was told, and what requests are signed with.
+async fn callbacks(app: &TestApp, owner: &str, value: &str) -> (String, Vec<String>) {
+    let receiver = Receiver::start().await;
+    let (mut told, mut secrets) = (String::new(), Vec::new());
+    let config = json!({"url": receiver.url(), "headers": [{"name": "X-Api-Key", "value": value}]});
+    let mut bad = config.clone();
+    bad["headers"][0]["value"] = format!("{value}\n").into();
+    for (method, path, config, status) in [
+        (Method::POST, "/v1/callbacks", &config, 201),
+        (Method::POST, "/v1/callbacks", &bad, 422),
+        (Method::PATCH, "/v1/callbacks/1", &config, 200),
+        (Method::PATCH, "/v1/callbacks/1", &bad, 422),
+        (Method::GET, "/v1/callbacks", &json!(null), 200),
+        (Method::POST, "/v1/callbacks/1/rotate-secret", &json!(null), 200),
+    ] {
+        let body = json!({"mode": "HTTP", "config": config});
+        let response = app.api_as(owner, method, path).json(&body).send().await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+        let mut answer: serde_json::Value = response.json().await.unwrap();
+        // This is where they are told.
+        secrets.extend(answer["secret"].take().as_str().map(str::to_owned));
+        told.push_str(&answer.to_string());
+    }
+    receiver.answers([500]);
+    let refused = app.api_as(owner, Method::POST, "/v1/callbacks").json(&json!({"mode": "HTTP", "config": config}));
+    told.push_str(&refused.send().await.unwrap().text().await.unwrap());
+    assert_eq!((secrets.len(), receiver.received().await.len()), (2, 2));
+    (told, secrets)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_show_nowhere() {
     start_logging();
-    let app = TestApp::start().await;
+    let app = TestApp::start_with(allow_local).await;
     let alice = app.member("alice").await;
     let cells = [
         "from nbhook import webhook",
@@ -130,6 +161,9 @@ async fn tokens_show_nowhere() {
     assert_eq!(shown["params"]["signature"]["secret"], true);
     told.push_str(&shown["params"].to_string());
     reads_documents(&app, &alice, &hook_token, pin).await;
+    let sent_along = "header-of-a-callback-4713";
+    let (of_callbacks, signing) = callbacks(&app, &alice, sent_along).await;
+    told.push_str(&of_callbacks);
     for path in ["/v1/runs", "/v1/tokens", "/v1/users/me"] {
         told.push_str(&ok(app.api_as(&alice, Method::GET, path).send().await.unwrap()).await.to_string());
     }
@@ -139,7 +173,8 @@ async fn tokens_show_nowhere() {
     eventually("the mails are written", async || mails.is_dir() && files(&mails, &[]).len() >= 2).await;
 
     let data = app.data.path().to_owned();
-    // The database holds hook tokens, as the URLs have to be shown again, and what signatures are checked with; nothing else does.
+    // The database holds hook tokens, as the URLs have to be shown again, what signatures are checked with, and what is sent to
+    // callbacks; nothing else does.
     let kept = files(&data, &["nbhook.db", "nbhook.db-wal", "nbhook.db-shm", "lock"]);
     assert!(kept.iter().any(|(name, _)| name.contains("outputs")), "{kept:?}");
     let database = files(&data.join(".nbhook"), &["lock", ".eml", ".py", ".txt", ".json"]);
@@ -151,7 +186,11 @@ async fn tokens_show_nowhere() {
         ("API token", &alice),
         ("admin's token", ADMIN),
         ("sensitive", pin),
+        ("callback's header", sent_along),
+        ("callback's secret", &signing[0]),
+        ("callback's secret", &signing[1]),
     ];
+    let of_database = ["hook token", "signing key", "callback's header", "callback's secret"];
     for (what, secret) in secrets {
         let within = |bytes: &[u8]| bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
         let line = String::from_utf8_lossy(&logged).lines().find(|line| line.contains(secret)).map(str::to_owned);
@@ -161,7 +200,7 @@ async fn tokens_show_nowhere() {
         for (name, content) in &kept {
             assert!(!within(content), "{what} in {name}: {}", String::from_utf8_lossy(content));
         }
-        for (name, content) in database.iter().filter(|_| !["hook token", "signing key"].contains(&what)) {
+        for (name, content) in database.iter().filter(|_| !of_database.contains(&what)) {
             assert!(!within(content), "{what} in {name}");
         }
     }

@@ -136,6 +136,18 @@ impl Api {
         self.answer(self.request(Method::POST, segments).json(body)).await
     }
 
+    /// Posts what the server may take so many seconds over.
+    pub(super) async fn post_with(&self, segments: &[&str], body: &Value, patience: u64) -> Result<Value, CliError> {
+        let timeout = TIMEOUT + Duration::from_secs(patience);
+        self.answer(self.request(Method::POST, segments).json(body).timeout(timeout)).await
+    }
+
+    /// As [`Self::post_with`], with PATCH.
+    pub(super) async fn patch_with(&self, segments: &[&str], body: &Value, patience: u64) -> Result<Value, CliError> {
+        let timeout = TIMEOUT + Duration::from_secs(patience);
+        self.answer(self.request(Method::PATCH, segments).json(body).timeout(timeout)).await
+    }
+
     /// Posts without a body.
     pub(super) async fn act(&self, segments: &[&str]) -> Result<Value, CliError> {
         self.answer(self.request(Method::POST, segments)).await

@@ -21,6 +21,7 @@ mod text;
 mod wire;
 
 mod call;
+mod callbacks;
 mod cancel;
 mod clear;
 mod clear_output;
@@ -38,6 +39,7 @@ mod list;
 mod login;
 mod logs;
 mod outputs;
+mod profiles;
 mod promote;
 mod prune;
 mod rerun;
@@ -103,6 +105,8 @@ enum Command {
     Subscriptions(subscriptions::SubscriptionsCommand),
     Events(events::EventsCommand),
     Topics(topics::TopicsCommand),
+    Callbacks(callbacks::CallbacksCommand),
+    Profiles(profiles::ProfilesCommand),
     Token(token::TokenCommand),
     User(user::UserCommand),
 }
@@ -141,6 +145,8 @@ impl Command {
             Self::Subscriptions(subscriptions) => subscriptions.purpose(),
             Self::Events(events) => events.purpose(),
             Self::Topics(topics) => topics.purpose(),
+            Self::Callbacks(callbacks) => callbacks.purpose(),
+            Self::Profiles(profiles) => profiles.purpose(),
             Self::Token(token) => token.purpose(),
             Self::User(user) => user.purpose(),
         }
@@ -178,6 +184,8 @@ impl Command {
             Self::Subscriptions(command) => command.run(ctx).await,
             Self::Events(command) => command.run(ctx).await,
             Self::Topics(command) => command.run(ctx).await,
+            Self::Callbacks(command) => command.run(ctx).await,
+            Self::Profiles(command) => command.run(ctx).await,
             Self::Token(command) => command.run(ctx).await,
             Self::User(command) => command.run(ctx).await,
         }
@@ -232,7 +240,7 @@ mod tests {
 
     #[test]
     fn names_of_later_commands_are_free() {
-        for name in ["run", "schedule", "callbacks", "deliveries"] {
+        for name in ["run", "schedule", "deliveries"] {
             assert!(Cli::command().find_subcommand(name).is_none(), "{name}");
         }
     }

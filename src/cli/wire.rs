@@ -171,6 +171,68 @@ pub(super) struct Inbox {
     pub(super) result: Value,
 }
 
+/// A URL that is called when something happens.
+#[derive(Debug, Deserialize)]
+pub(super) struct Callback {
+    pub(super) id: u64,
+    /// Whose it is; only admins are told.
+    #[serde(default)]
+    pub(super) user: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) profile_id: Option<u64>,
+    pub(super) fallback_callback_id: Option<u64>,
+    pub(super) enabled: bool,
+    #[serde(default)]
+    pub(super) disabled_reason: Option<String>,
+    pub(super) config: CallbackConfig,
+    pub(super) created_at: String,
+    pub(super) updated_at: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct CallbackConfig {
+    pub(super) url: String,
+    pub(super) method: String,
+    pub(super) headers: Option<Vec<CallbackHeader>>,
+    pub(super) timeout: Option<u64>,
+    pub(super) rate_limit: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct CallbackHeader {
+    pub(super) name: String,
+    value: Value,
+}
+
+impl fmt::Display for CallbackHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.value.as_str().unwrap_or("(secret)"))
+    }
+}
+
+/// The secret that a callback's requests are signed with from now on: the only time it is known.
+#[derive(Deserialize)]
+pub(super) struct NewSecret {
+    secret: String,
+}
+
+impl NewSecret {
+    pub(super) fn expose(&self) -> &str {
+        &self.secret
+    }
+}
+
+/// Who is told when a callback is in trouble.
+#[derive(Debug, Deserialize)]
+pub(super) struct Profile {
+    pub(super) id: u64,
+    #[serde(default)]
+    pub(super) user: Option<String>,
+    pub(super) name: String,
+    pub(super) support_email: String,
+    pub(super) created_at: String,
+}
+
 /// Which versions or outputs were removed.
 #[derive(Debug, Deserialize)]
 pub(super) struct Removed {

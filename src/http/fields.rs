@@ -10,6 +10,9 @@ use super::error::ApiError;
 use crate::model::{Change, Invalid, Owner};
 use crate::service::Service;
 
+/// How much is told of the name of a field that nobody knows, in characters.
+const LONGEST_UNKNOWN: usize = 100;
+
 /// An object whose fields are taken out as they are read.
 pub(super) struct Fields {
     /// Where it is in the body, with a dot behind it.
@@ -88,7 +91,10 @@ impl Fields {
     /// Refuses what was not taken.
     pub(super) fn end(self) -> Result<(), Invalid> {
         match self.map.keys().next() {
-            Some(unknown) => Err(Invalid::new(self.name(&unknown.escape_debug().to_string()), "is not known here")),
+            Some(unknown) => {
+                let unknown: String = unknown.chars().take(LONGEST_UNKNOWN).collect();
+                Err(Invalid::new(self.name(&unknown.escape_debug().to_string()), "is not known here"))
+            }
             None => Ok(()),
         }
     }

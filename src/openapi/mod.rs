@@ -63,6 +63,7 @@ impl Document {
             include_str!("api/hooks.json"),
             include_str!("api/runs.json"),
             include_str!("api/inboxes.json"),
+            include_str!("api/callbacks.json"),
             include_str!("api/subscriptions.json"),
             include_str!("api/users.json"),
             include_str!("api/public.json"),
@@ -74,6 +75,7 @@ impl Document {
         schemas.extend(embedded(include_str!("api/schemas/hooks.json")));
         schemas.extend(embedded(include_str!("api/schemas/others.json")));
         schemas.extend(embedded(include_str!("api/schemas/inboxes.json")));
+        schemas.extend(embedded(include_str!("api/schemas/callbacks.json")));
         schemas.extend(embedded(include_str!("api/schemas/subscriptions.json")));
         Self {
             info: info.into(),
@@ -84,6 +86,7 @@ impl Document {
                 {"name": "hooks", "description": "Notebooks deployed as URLs, their versions and outputs."},
                 {"name": "runs", "description": "Every execution on record, and control over those that go on."},
                 {"name": "inboxes", "description": "Public URLs that keep what is sent to them."},
+                {"name": "callbacks", "description": "URLs that are called when something happens, and who is told when one is in trouble."},
                 {"name": "events", "description": "What happens, and who is told of it."},
                 {"name": "users", "description": "Users and their API tokens."},
                 {"name": "documents", "description": "What you are reading."},

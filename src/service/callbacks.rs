@@ -115,7 +115,8 @@ impl Service {
 
     pub async fn delete_callback(&self, caller: &Caller, id: CallbackId) -> Result<()> {
         self.callback(caller, id).await?;
-        if self.with_reserve(|| self.db.delete_callback(id)).await? { Ok(()) } else { Err(not_found()) }
+        let now = self.clock.now();
+        if self.with_reserve(|| self.db.delete_callback(id, now)).await? { Ok(()) } else { Err(not_found()) }
     }
 
     /// Whether the callback may be sent to, and, if that is to be verified, takes what is sent.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::SqliteConnection;
 
 use super::profiles::next_number;
-use super::{Database, Write, from_json, millis, parse, row, time, to_json};
+use super::{Database, Write, from_json, millis, parse, row, subscriptions, time, to_json};
 use crate::model::{
     Callback, CallbackChange, CallbackId, CallbackSetup, Invalid, Owner, Page, ProfileId, SigningKeys, SigningSecret,
     UserId,
@@ -117,7 +117,7 @@ async fn check_references(
 }
 
 /// Refuses to remove what others need.
-async fn check_unused(tx: &mut Write, id: CallbackId) -> Result<()> {
+async fn check_unused(tx: &mut Write, id: CallbackId, now: DateTime<Utc>) -> Result<()> {
     let user: Option<i64> = sqlx::query_scalar("SELECT MIN(id) FROM callbacks WHERE fallback_id = $1")
         .bind(id.number())
         .fetch_one(&mut **tx)
@@ -125,12 +125,12 @@ async fn check_unused(tx: &mut Write, id: CallbackId) -> Result<()> {
     if let Some(user) = user {
         return Err(StoreError::Needed(format!("the callback is in use: it is the fallback of callback {user}")));
     }
-    let user: Option<String> = sqlx::query_scalar(
-        "SELECT MIN(id) FROM subscriptions WHERE callback_id = $1 AND status IN ('pending', 'active')",
-    )
-    .bind(id.number())
-    .fetch_one(&mut **tx)
-    .await?;
+    let sql = format!(
+        "SELECT MIN(id) FROM subscriptions WHERE callback_id = $2 AND {} IN ('pending', 'active')",
+        subscriptions::STATUS_NOW
+    );
+    let user: Option<String> =
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(millis(now)).bind(id.number()).fetch_one(&mut **tx).await?;
     match user {
         Some(user) => Err(StoreError::Needed(format!("the callback is in use: subscription {user} goes there"))),
         None => Ok(()),
@@ -274,9 +274,9 @@ impl Database {
     ///
     /// # Errors
     /// `Needed` while it is a fallback, or a subscription that has not ended goes there.
-    pub async fn delete_callback(&self, id: CallbackId) -> Result<bool> {
+    pub async fn delete_callback(&self, id: CallbackId, now: DateTime<Utc>) -> Result<bool> {
         let mut tx = self.write().await?;
-        check_unused(&mut tx, id).await?;
+        check_unused(&mut tx, id, now).await?;
         sqlx::query("UPDATE subscriptions SET callback_id = NULL WHERE callback_id = $1")
             .bind(id.number())
             .execute(&mut *tx)

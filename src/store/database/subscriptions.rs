@@ -167,7 +167,8 @@ pub struct SubscriptionFilter {
 }
 
 /// How a subscription is at the time `$1`: see [`Subscription::status_at`].
-const STATUS_NOW: &str = "CASE WHEN status = 'active' AND expires_at <= $1 AND NOT (mode = 'once' AND matched > 0)
+pub(super) const STATUS_NOW: &str =
+    "CASE WHEN status = 'active' AND expires_at <= $1 AND NOT (mode = 'once' AND matched > 0)
                           THEN 'expired' ELSE status END";
 
 async fn find(tx: &mut SqliteConnection, id: SubscriptionId) -> Result<Option<Subscription>> {
