@@ -27,7 +27,7 @@ const THOROUGH: chrono::Duration = chrono::Duration::days(1);
 /// Longest time between two looks at the clock.
 const GLANCE: Duration = Duration::from_secs(5);
 
-/// Longest time between two looks at the clock while a delivery waits for its time.
+/// Longest time between two looks at the clock while a mail or a delivery waits for its time.
 const BLINK: Duration = Duration::from_millis(200);
 
 /// How long deliveries that go on may hold up the end of the server.
@@ -76,17 +76,14 @@ async fn send_notices(service: Arc<Service>, clock: SharedClock, stop: Cancellat
             sent = service.send_notices() => sent,
             () = given_up => return,
         };
-        let wait = match sent {
-            Ok(due) => due.map_or(LOOK, |due| (due - clock.now()).to_std().unwrap_or_default().min(LOOK)),
-            Err(error) => {
-                tracing::error!(%error, "cannot look for mails to send");
-                LOOK
-            }
-        };
+        let due = sent.unwrap_or_else(|error| {
+            tracing::error!(%error, "cannot look for mails to send");
+            None
+        });
         tokio::select! {
             () = stop.cancelled() => return,
             () = service.notice_queued() => {}
-            () = tokio::time::sleep(wait) => {}
+            () = come(due, &clock, LOOK) => {}
         }
     }
 }
@@ -129,7 +126,7 @@ async fn deliver(service: Arc<Service>, clock: SharedClock, stop: CancellationTo
                 tokio::select! {
                     () = stop.cancelled() => break,
                     () = service.delivery_news() => {}
-                    () = come(due, &clock) => {}
+                    () = come(due, &clock, GLANCE) => {}
                 }
             }
             Err(error) => {
@@ -150,13 +147,14 @@ async fn deliver(service: Arc<Service>, clock: SharedClock, stop: CancellationTo
     }
 }
 
-/// Ends when the time has come by the server's clock, which may be set, and after a while in any case.
-async fn come(due: Option<DateTime<Utc>>, clock: &SharedClock) {
-    let glance = tokio::time::Instant::now() + GLANCE;
+/// Ends when the time has come by the server's clock, which may be set, and after `longest` in any case.
+async fn come(due: Option<DateTime<Utc>>, clock: &SharedClock, longest: Duration) {
+    let end = tokio::time::Instant::now() + longest;
     loop {
-        let left = due.map(|due| (due - clock.now()).to_std().unwrap_or_default());
-        let nap = left.map_or(GLANCE, |left| left.min(BLINK));
-        if nap.is_zero() || glance <= tokio::time::Instant::now() {
+        let rest = end.saturating_duration_since(tokio::time::Instant::now());
+        let left = due.map(|due| (due - clock.now()).to_std().unwrap_or_default().min(BLINK));
+        let nap = left.unwrap_or(longest).min(rest);
+        if nap.is_zero() {
             return;
         }
         tokio::time::sleep(nap).await;

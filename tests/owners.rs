@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::app::{ADMIN, TestApp, notebook, ok, problem, timeless, url};
+use crate::app::{ADMIN, TestApp, allow_local, notebook, ok, problem, timeless, url};
 
 /// An id that was never given out.
 const UNKNOWN: &str = "0198c5f0-0000-7000-8000-000000000001";
@@ -27,7 +27,7 @@ fn route(method: Method, pattern: &'static str, body: Value, id: impl Into<Optio
 /// Every route below /v1, with a body that would be taken.
 fn routes() -> Vec<Route> {
     let (hook, run, token, inbox) = ("hook", "run", "token", "inbox");
-    let (callback, profile) = ("callback", "profile");
+    let (callback, profile, delivery) = ("callback", "profile", "delivery");
     let new_callback = json!({"config": {"url": "https://1.1.1.1/"}, "verify": false});
     let new_profile = json!({"name": "ops", "support_email": "ops@example.org"});
     let (event, subscription, topic) = ("event", "subscription", "topic");
@@ -76,6 +76,10 @@ fn routes() -> Vec<Route> {
         route(Method::PATCH, "/v1/callbacks/{id}", json!({"name": "new", "enabled": false}), callback),
         route(Method::DELETE, "/v1/callbacks/{id}", Value::Null, callback),
         route(Method::POST, "/v1/callbacks/{id}/rotate-secret", Value::Null, callback),
+        route(Method::POST, "/v1/callbacks/{id}/recover", json!({"since": "2026-01-01T00:00:00Z"}), callback),
+        route(Method::GET, "/v1/deliveries", Value::Null, None),
+        route(Method::GET, "/v1/deliveries/{id}", Value::Null, delivery),
+        route(Method::POST, "/v1/deliveries/{id}/retry", Value::Null, delivery),
         route(Method::GET, "/v1/profiles", Value::Null, None),
         route(Method::POST, "/v1/profiles", new_profile, None),
         route(Method::GET, "/v1/profiles/{id}", Value::Null, profile),
@@ -118,7 +122,7 @@ fn request(app: &TestApp, token: &str, route: &Route, id: &str, histo: &str) -> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_with(allow_local).await;
     let (alice, bob) = (app.member("alice").await, app.member("bob").await);
     let hook = app.deploy_as(&alice, "a.ipynb", &notebook(&["1"]), json!({})).await;
     let answer = app.call(&hook, &[]).await;
@@ -136,6 +140,11 @@ async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
     }
     let subscription = app.api_as(&alice, Method::POST, "/v1/subscriptions").json(&json!({"topic": "hers"}));
     let subscription = ok(subscription.send().await.unwrap()).await;
+    // Nobody listens there.
+    let wish = json!({"callbackUrl": "http://127.0.0.1:9/", "tags": [["inbox"]]});
+    ok(app.api_as(&alice, Method::POST, "/v1/subscriptions").json(&wish).send().await.unwrap()).await;
+    ok(app.http.post(url(&inbox)).send().await.unwrap()).await;
+    let deliveries = ok(app.api_as(&alice, Method::GET, "/v1/deliveries").send().await.unwrap()).await;
     let events = app.get("/v1/events").await;
     let all = async |app: &TestApp| {
         let kept = ["hooks", "runs", "tokens", "inboxes", "callbacks", "profiles", "subscriptions", "events"];
@@ -154,6 +163,7 @@ async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
             "run" => Some(run.as_str()),
             "inbox" => inbox["uuid"].as_str(),
             "callback" | "profile" => Some("1"),
+            "delivery" => deliveries["items"][0]["id"].as_str(),
             "event" => events["items"][0]["uuid"].as_str(),
             "subscription" => subscription["UUID"].as_str(),
             "topic" => subscription["topic"].as_str(),
@@ -177,7 +187,7 @@ async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
     assert!(before == all(&app).await, "a stranger changed something");
 
     let list = async |token: &str, path: &str| ok(app.api_as(token, Method::GET, path).send().await.unwrap()).await;
-    for path in ["/v1/hooks", "/v1/hooks?path=a.ipynb", "/v1/runs"] {
+    for path in ["/v1/hooks", "/v1/hooks?path=a.ipynb", "/v1/runs", "/v1/deliveries"] {
         assert_eq!(list(&bob, path).await["items"], json!([]), "{path}");
         assert_eq!(list(&alice, path).await["items"].as_array().unwrap().len(), 1, "{path}");
         assert_eq!(list(ADMIN, path).await["items"].as_array().unwrap().len(), 1, "an admin sees all: {path}");

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -24,7 +24,6 @@ pub(crate) struct Received {
     /// In order, their names in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
-    pub(crate) at: Instant,
 }
 
 impl std::fmt::Debug for Received {
@@ -207,7 +206,6 @@ async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<Received> {
         query: query.to_owned(),
         headers,
         body: Vec::new(),
-        at: Instant::now(),
     };
     if received.header("transfer-encoding").is_some() {
         received.body = chunks(stream).await?;

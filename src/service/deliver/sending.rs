@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::flights::Place;
 use super::next;
-use crate::model::{CallbackMethod, DeliveryAttempt, NextStep, SigningSecret};
+use crate::model::{CallbackId, CallbackMethod, DeliveryAttempt, NextStep, SigningSecret};
 use crate::service::{Service, declared};
 use crate::store::{AttemptEnd, DueDelivery, StoreError};
 use crate::webhook::{Attempt, KEPT_OF_ANSWER, Outcome, Outgoing};
@@ -53,9 +53,8 @@ impl Service {
         loop {
             match self.db.finish_attempt(&end).await {
                 Ok(true) => return self.notices.notify_one(),
-                Ok(false) => return,
                 Err(error) if patience.is_left_after(&error).await => {}
-                Err(_) => return,
+                Ok(false) | Err(_) => return,
             }
         }
     }
@@ -71,9 +70,8 @@ impl Service {
                 Err(error) => Err(error),
             };
             match asked {
-                Ok(()) => return false,
                 Err(error) if patience.is_left_after(&error).await => {}
-                Err(_) => return false,
+                Ok(()) | Err(_) => return false,
             }
         }
     }
@@ -164,7 +162,7 @@ fn tell(due: &DueDelivery, attempt: &DeliveryAttempt, next: NextStep) {
         NextStep::Gone | NextStep::Dead => "dead",
     };
     metrics::counter!("nbhook_delivery_attempts_total", "result" => result).increment(1);
-    let callback = due.callback.map(|callback| callback.number());
+    let callback = due.callback.map(CallbackId::number);
     let (delivery, status, duration_ms) = (due.id, attempt.status_code, attempt.duration_ms);
     if result == "delivered" {
         tracing::debug!(%delivery, callback, status, duration_ms, "delivered");
