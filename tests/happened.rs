@@ -120,7 +120,7 @@ async fn a_member_sees_what_happens_to_what_is_theirs() {
     assert_eq!(anns[0]["data"]["owner"], "ann");
 }
 
-/// Holds the document against the schema of AsyncAPI, and events against what it says of them.
+/// Holds the document against the schema of `AsyncAPI`, and events against what it says of them.
 async fn follows_the_document(app: &TestApp, events: &[Value]) {
     let response = app.http.get(format!("{}/asyncapi.json", app.url)).send().await.unwrap();
     let document = ok(response).await;

@@ -46,6 +46,7 @@ mod secrets;
 mod signatures;
 mod soak;
 mod subscriptions;
+mod task_callbacks;
 mod tasks;
 mod topics;
 mod versions;

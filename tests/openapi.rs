@@ -238,8 +238,21 @@ async fn fuzz(document: &str, examples: &str, options: &[&str], env: &[(&str, &s
     args.extend(["--seed", "4711", "--max-examples", examples, "--max-failures", "5", "--warnings", "off"]);
     args.extend(options);
     let mut all = BTreeMap::from(
-        ["HOOK", "VERSION", "OUTPUT", "RUN", "TOKEN", "PINNED", "INBOX", "CALLBACK", "PROFILE"]
-            .map(|name| (name, "none")),
+        [
+            "HOOK",
+            "VERSION",
+            "OUTPUT",
+            "RUN",
+            "TOKEN",
+            "PINNED",
+            "INBOX",
+            "CALLBACK",
+            "PROFILE",
+            "SUBSCRIPTION",
+            "CANCELLED",
+            "EVENT",
+        ]
+        .map(|name| (name, "none")),
     );
     all.extend([
         ("SCHEMATHESIS_HOOKS", "schemathesis_hooks"),
@@ -273,9 +286,15 @@ async fn the_api_does_what_its_document_says() {
     let profile = json!({"name": "ops", "support_email": "ops@example.org"});
     let profile =
         ok(app.api(Method::POST, "/v1/profiles").json(&profile).send().await.unwrap()).await["id"].to_string();
+    let subscribe = async || {
+        let made = app.api(Method::POST, "/v1/subscriptions").json(&json!({"topic": "t"})).send().await.unwrap();
+        ok(made).await["UUID"].as_str().unwrap().to_owned()
+    };
+    let (subscription, cancelled, events) = (subscribe().await, subscribe().await, app.get("/v1/events").await);
     let authorization = format!("Authorization: Bearer {ADMIN}");
     // A server that has no valid token any more would refuse everything, as its document says.
     let options = ["--header", &authorization, "--exclude-operation-id", "revoke_token"];
+    let options = [&options[..], &["--exclude-operation-id", "read_topic"]].concat(); // which has no end
     let env = [
         ("HOOK", changed["id"].as_str().unwrap()),
         ("VERSION", first["histo"].as_str().unwrap()),
@@ -286,6 +305,9 @@ async fn the_api_does_what_its_document_says() {
         ("INBOX", inbox["uuid"].as_str().unwrap()),
         ("CALLBACK", &callback),
         ("PROFILE", &profile),
+        ("SUBSCRIPTION", &subscription),
+        ("CANCELLED", &cancelled),
+        ("EVENT", events["items"][0]["uuid"].as_str().unwrap()),
     ];
     fuzz(&format!("{}/openapi.json", app.url), "4", &options, &env).await;
     let me = app.get("/v1/users/me").await;

@@ -18,6 +18,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_mins(1);
 /// For requests that carry a notebook or files, or take long.
 const TRANSFER_TIMEOUT: Duration = Duration::from_mins(15);
+/// For what goes on until the server ends it, which it does after an hour.
+const STREAM_TIMEOUT: Duration = Duration::from_hours(2);
 /// The largest page that the server gives.
 const PAGE: usize = 250;
 /// Largest answer that is read into memory, in bytes.
@@ -162,6 +164,15 @@ impl Api {
 
     pub(super) async fn patch(&self, segments: &[&str], body: &Value) -> Result<Value, CliError> {
         self.answer(self.request(Method::PATCH, segments).json(body)).await
+    }
+
+    pub(super) async fn put(&self, segments: &[&str], body: &Value) -> Result<Value, CliError> {
+        self.answer(self.request(Method::PUT, segments).json(body)).await
+    }
+
+    /// What comes piece by piece, as long as the server goes on.
+    pub(super) async fn stream(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<Response, CliError> {
+        self.send(self.request(Method::GET, segments).query(query).timeout(STREAM_TIMEOUT)).await
     }
 
     pub(super) async fn delete(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<Value, CliError> {

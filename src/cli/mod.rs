@@ -14,6 +14,7 @@ mod hook_arg;
 mod params;
 mod polling;
 mod since;
+mod sse;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -30,6 +31,7 @@ mod deliveries;
 mod demo;
 mod deploy;
 mod doctor;
+mod events;
 mod find;
 mod get;
 mod get_output;
@@ -48,8 +50,10 @@ mod serve;
 mod set;
 mod show;
 mod show_run;
+mod subscriptions;
 mod task;
 mod token;
+mod topics;
 mod user;
 mod versions;
 
@@ -103,6 +107,9 @@ enum Command {
     Callbacks(callbacks::CallbacksCommand),
     Profiles(profiles::ProfilesCommand),
     Deliveries(deliveries::DeliveriesCommand),
+    Subscriptions(subscriptions::SubscriptionsCommand),
+    Events(events::EventsCommand),
+    Topics(topics::TopicsCommand),
     Token(token::TokenCommand),
     User(user::UserCommand),
 }
@@ -141,6 +148,9 @@ impl Command {
             Self::Callbacks(callbacks) => callbacks.purpose(),
             Self::Profiles(profiles) => profiles.purpose(),
             Self::Deliveries(deliveries) => deliveries.purpose(),
+            Self::Subscriptions(subscriptions) => subscriptions.purpose(),
+            Self::Events(events) => events.purpose(),
+            Self::Topics(topics) => topics.purpose(),
             Self::Token(token) => token.purpose(),
             Self::User(user) => user.purpose(),
         }
@@ -178,6 +188,9 @@ impl Command {
             Self::Callbacks(command) => command.run(ctx).await,
             Self::Profiles(command) => command.run(ctx).await,
             Self::Deliveries(command) => command.run(ctx).await,
+            Self::Subscriptions(command) => command.run(ctx).await,
+            Self::Events(command) => command.run(ctx).await,
+            Self::Topics(command) => command.run(ctx).await,
             Self::Token(command) => command.run(ctx).await,
             Self::User(command) => command.run(ctx).await,
         }

@@ -2,6 +2,7 @@
 //!
 //! Listings with `--json` print the server's own JSON instead, so these types may leave out what no command shows.
 
+mod events;
 mod runs;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use super::error::CliError;
 use super::text;
 use crate::model::Contract;
 
+pub(super) use events::{Event, Subscription};
 pub(super) use runs::{Progress, Run, RunError, Task};
 
 /// Reads one object of the API.

@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, LOCATION};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use serde_json::{Map, Value, json};
 
 use super::accept::{self, HAL, JSON};
@@ -75,8 +75,10 @@ fn query(asker: &Asker) -> String {
     }
 }
 
-fn hal(status: StatusCode, view: &Value) -> HttpResponse {
-    HttpResponse::build(status).insert_header((CONTENT_TYPE, HAL)).body(view.to_string())
+fn hal(status: StatusCode) -> HttpResponseBuilder {
+    let mut response = HttpResponse::build(status);
+    response.insert_header((CONTENT_TYPE, HAL));
+    response
 }
 
 pub(super) async fn create(
@@ -94,11 +96,8 @@ pub(super) async fn create(
     if let Target::Url { secrets, .. } = &subscription.target {
         view["secret"] = json!(secrets.first().map(SigningSecret::expose));
     }
-    let mut response = hal(StatusCode::CREATED, &view);
-    if let Ok(location) = notification::link(subscription.id).parse() {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    Ok(response)
+    let location = (LOCATION, notification::link(subscription.id));
+    Ok(hal(StatusCode::CREATED).insert_header(location).body(view.to_string()))
 }
 
 pub(super) async fn list(
@@ -127,7 +126,7 @@ pub(super) async fn show(
     let asker = tasks::asker(&request).await?;
     accept::chosen(&request, &[HAL, JSON])?;
     let subscription = service.subscription(&asker, id.0).await?;
-    Ok(hal(StatusCode::OK, &view(&subscription, &query(&asker))))
+    Ok(hal(StatusCode::OK).body(view(&subscription, &query(&asker)).to_string()))
 }
 
 /// The one change that can be made: to cancel it.
@@ -144,7 +143,7 @@ pub(super) async fn cancel(
         wish_to_cancel(&json::parse("body", &body)?)?;
     }
     let subscription = service.cancel_subscription(&asker, id.0).await?;
-    Ok(hal(StatusCode::ACCEPTED, &view(&subscription, &query(&asker))))
+    Ok(hal(StatusCode::ACCEPTED).body(view(&subscription, &query(&asker)).to_string()))
 }
 
 fn wish_to_cancel(body: &Map<String, Value>) -> Result<(), Invalid> {

@@ -389,4 +389,19 @@ mod tests {
         assert!(!wants(&Subscription { status: SubscriptionStatus::Cancelled, ..open.clone() }, &event));
         assert!(!wants(&Subscription { expires_at: Some(event.at), ..open }, &event));
     }
+
+    #[test]
+    fn its_time_is_over_at_once_but_for_what_is_being_sent() {
+        let end = DateTime::UNIX_EPOCH;
+        let open = Subscription { expires_at: Some(end), ..subscription(json!([]), json!([])) };
+        let before = end - chrono::TimeDelta::milliseconds(1);
+        assert_eq!(
+            (open.status_at(before), open.status_at(end)),
+            (SubscriptionStatus::Active, SubscriptionStatus::Expired)
+        );
+        let sending = Subscription { mode: SubscriptionMode::Once, matched: 1, ..open.clone() };
+        assert_eq!(sending.status_at(end), SubscriptionStatus::Active);
+        let cancelled = Subscription { status: SubscriptionStatus::Cancelled, ..open };
+        assert_eq!(cancelled.status_at(end), SubscriptionStatus::Cancelled);
+    }
 }

@@ -1,4 +1,4 @@
-//! The AsyncAPI 3.0 document: the events that are read from topics and sent to subscribers.
+//! The `AsyncAPI` 3.0 document: the events that are read from topics and sent to subscribers.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! OpenAPI 3.1 documents: of the API, and of the hooks that callers call; and an AsyncAPI document of the events.
+//! OpenAPI 3.1 documents: of the API, and of the hooks that callers call; and an `AsyncAPI` document of the events.
 //!
 //! The API's own part is written down in `api/*.json`; a hook's is made of what is known of it. Pure: it knows the model and JSON.
 

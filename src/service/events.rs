@@ -28,7 +28,7 @@ impl Service {
         event.filter(|event| caller.may_touch(event.owner)).ok_or(Error::NotFound("event"))
     }
 
-    /// The AsyncAPI document: every type of event.
+    /// The `AsyncAPI` document: every type of event.
     #[must_use]
     pub fn events_document(&self) -> serde_json::Value {
         crate::openapi::of_events(&self.public_url)

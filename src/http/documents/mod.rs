@@ -33,7 +33,7 @@ pub(super) async fn of_api(service: web::Data<Service>, request: HttpRequest) ->
     Ok(document(&service.api_document(caller.as_ref()).await?))
 }
 
-/// The types of events (AsyncAPI).
+/// The types of events (`AsyncAPI`).
 pub(super) async fn of_events(service: web::Data<Service>) -> HttpResponse {
     document(&service.events_document())
 }

@@ -1,0 +1,103 @@
+//! `nbhook events`: what happened.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::context::Context;
+use super::error::CliError;
+use super::table::Table;
+use super::text;
+use super::wire::{self, Event};
+use crate::model::EventType;
+
+/// See what happened: deploys, runs, what was sent to inboxes
+#[derive(Debug, Args)]
+pub(super) struct EventsCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    List(List),
+}
+
+/// List events, newest first; admins see everyone's
+#[derive(Debug, Args)]
+struct List {
+    /// Only those of this type, e.g. run.failed
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<EventType>,
+    /// Only those since this time, as RFC 3339
+    #[arg(long, value_name = "TIME")]
+    since: Option<DateTime<Utc>>,
+    /// Only those with this tag, e.g. hook:ID
+    #[arg(long)]
+    tag: Option<String>,
+    /// At most this many
+    #[arg(long, default_value_t = 100, conflicts_with = "all")]
+    limit: usize,
+    /// All there are
+    #[arg(long)]
+    all: bool,
+    /// Print the server's JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl EventsCommand {
+    pub(super) fn purpose(&self) -> &'static str {
+        match self.action {
+            Action::List(_) => "list the events",
+        }
+    }
+
+    pub(super) async fn run(self, ctx: &Context) -> Result<(), CliError> {
+        match self.action {
+            Action::List(list) => list.run(ctx).await,
+        }
+    }
+}
+
+impl List {
+    async fn run(self, ctx: &Context) -> Result<(), CliError> {
+        let since = self.since.map(|since| since.to_rfc3339_opts(SecondsFormat::Millis, true));
+        let filters =
+            [("type", self.kind.map(EventType::as_str)), ("since", since.as_deref()), ("tag", self.tag.as_deref())];
+        let filters: Vec<_> = filters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let found = ctx.api().await?.list(&["events"], &filters, (!self.all).then_some(self.limit)).await?;
+        if self.json {
+            return ctx.json(&Value::Array(found));
+        }
+        let mut table = Table::new(&["UUID", "TIME", "TYPE", "ABOUT"]);
+        for event in wire::read_all::<Event>(&found)? {
+            // The first two say again what its type does.
+            let about = event.tags.get(2..).unwrap_or_default().join(" ");
+            table.row(vec![event.uuid, text::time(&event.timestamp), event.kind, about]);
+        }
+        ctx.table(&table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::cli::testing::TestServer;
+
+    #[tokio::test]
+    async fn events_are_listed() {
+        let server = TestServer::start().await;
+        let event = json!({"uuid": "e1", "type": "run.failed", "timestamp": "2026-01-02T03:04:05.000Z",
+            "tags": ["run", "failed", "hook:h1", "run:r1"], "data_type": "run", "data": {}});
+        let filters =
+            [("type", "run.failed"), ("since", "2026-01-01T23:00:00.000Z"), ("tag", "hook:h1"), ("limit", "7")];
+        server.list("/v1/events", &filters, &[event]).await;
+        let since = "2026-01-02T00:00:00+01:00";
+        let line = ["events", "list", "--type", "run.failed", "--since", since, "--tag", "hook:h1", "--limit", "7"];
+        let ran = server.run(&line).await;
+        let row = "e1\t2026-01-02 03:04:05\trun.failed\thook:h1 run:r1\n";
+        assert_eq!(ran.out, format!("UUID\tTIME\tTYPE\tABOUT\n{row}"), "{}", ran.err);
+    }
+}
