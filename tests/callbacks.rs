@@ -227,7 +227,8 @@ async fn a_change_is_partial_and_another_url_is_tried_out() {
         let timeout = json!({"config": {"timeout": number}});
         let name = json!({"name": number.to_string()});
         let both = tokio::join!(patch(&app, &made["id"], &timeout), patch(&app, &made["id"], &name));
-        (ok(both.0).await, ok(both.1).await);
+        ok(both.0).await;
+        ok(both.1).await;
         let now = app.get("/v1/callbacks/1").await;
         assert_eq!((&now["config"]["timeout"], &now["name"]), (&json!(number), &json!(number.to_string())));
     }

@@ -318,6 +318,21 @@ async fn tags_filters_and_time_choose_the_events() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_ended_long_ago_goes() {
+    let app = TestApp::start_at(noon(), |_| {}).await;
+    let (gone, open) = (subscribe(&app, &json!({"topic": "a"})).await, subscribe(&app, &json!({"topic": "b"})).await);
+    assert_eq!(cancel(&app, &gone).await.status(), 202);
+    let prune = async || ok(app.api(Method::POST, "/v1/prune").send().await.unwrap()).await;
+    for (days, left) in [(29, json!([open["UUID"], gone["UUID"]])), (1, json!([open["UUID"]]))] {
+        app.clock.as_ref().unwrap().advance(TimeDelta::days(days));
+        prune().await;
+        let list = app.get("/v1/subscriptions").await;
+        let ids: Vec<_> = list["items"].as_array().unwrap().iter().map(|item| item["UUID"].clone()).collect();
+        assert_eq!(json!(ids), left);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_callback_of_ones_own_may_be_subscribed_with() {
     let app = TestApp::start_with(allow_local).await;
     let (bob, receiver) = (app.member("bob").await, Receiver::start().await);

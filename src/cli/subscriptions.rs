@@ -52,17 +52,9 @@ struct List {
 
 /// Subscribe to your events, and print the subscription's uuid
 #[derive(Debug, Args)]
-#[group(id = "aim", args = ["url", "callback", "topic"], required = true, multiple = false)]
 struct Create {
-    /// URL that events are posted to; the secret that they are signed with is printed on standard error, this once
-    #[arg(long)]
-    url: Option<String>,
-    /// Id of one of your callbacks, which events are sent to
-    #[arg(long, value_name = "ID")]
-    callback: Option<i64>,
-    /// Topic that events are read from: `nbhook topics read NAME`
-    #[arg(long, value_name = "NAME")]
-    topic: Option<TopicName>,
+    #[command(flatten)]
+    aim: Aim,
     /// once (one event) or continuous [default: once; for a topic continuous]
     #[arg(long)]
     mode: Option<SubscriptionMode>,
@@ -78,6 +70,21 @@ struct Create {
     /// Print the server's JSON, with the secret
     #[arg(long)]
     json: bool,
+}
+
+/// Where the events go.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Aim {
+    /// URL that events are posted to; the secret that they are signed with is printed on standard error, this once
+    #[arg(long)]
+    url: Option<String>,
+    /// Id of one of your callbacks, which events are sent to
+    #[arg(long, value_name = "ID")]
+    callback: Option<i64>,
+    /// Topic that events are read from: `nbhook topics read NAME`
+    #[arg(long, value_name = "NAME")]
+    topic: Option<TopicName>,
 }
 
 /// A value with `*` or `?` is a pattern; one that is JSON is that value; anything else is text.
@@ -141,9 +148,9 @@ impl Create {
     async fn run(self, ctx: &Context) -> Result<(), CliError> {
         let tags: Vec<Vec<&str>> = self.tags.iter().map(|set| set.split(',').map(str::trim).collect()).collect();
         let fields = [
-            ("callbackUrl", self.url.map(Value::from)),
-            ("callback_id", self.callback.map(Value::from)),
-            ("topic", self.topic.as_ref().map(|topic| topic.as_str().into())),
+            ("callbackUrl", self.aim.url.map(Value::from)),
+            ("callback_id", self.aim.callback.map(Value::from)),
+            ("topic", self.aim.topic.as_ref().map(|topic| topic.as_str().into())),
             ("mode", self.mode.map(|mode| mode.as_str().into())),
             ("tags", (!tags.is_empty()).then(|| json!(tags))),
             ("filters", (!self.filters.is_empty()).then(|| self.filters.into())),
@@ -156,7 +163,7 @@ impl Create {
             return ctx.json(&answer);
         }
         let made: Subscription = wire::read(&answer)?;
-        match (&answer["secret"], &self.topic) {
+        match (&answer["secret"], &self.aim.topic) {
             (Value::String(secret), _) => {
                 ctx.note(&format!(
                     "what is sent is signed with {secret} (Standard Webhooks); keep it: it is not shown again"

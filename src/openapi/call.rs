@@ -87,7 +87,8 @@ fn description(hook: Option<&Described<'_>>, method: &str) -> String {
 fn headers(method: &str) -> Vec<Value> {
     let mut headers = vec![json!({
         "name": "Prefer", "in": "header",
-        "description": "`respond-async`: do not wait, answer with a task; `wait=10`: wait so many seconds at most.",
+        "description": "`respond-async`: do not wait, answer with a task; `wait=10`: wait so many seconds at most. With either, the \
+                        end of the run is posted to a `callbackUrl` in the query or in a JSON body.",
         "schema": {"type": "string"},
     })];
     if method == "post" {

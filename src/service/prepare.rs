@@ -73,10 +73,11 @@ impl Service {
         let (folder, params) = (scratch.path().to_owned(), hook.params.clone());
         let checker = self.checkers.get(&hook, &order.version)?;
         let language = Language::from_name(&kernel.language);
-        let (place, version) = (self.place(order), order.version.clone());
+        let version = order.version.clone();
+        let place = version.callbacks.is_some().then(|| self.place(order));
         let injecting = move || {
             let mut notebook = Notebook::clone(&notebook);
-            let asked = version.callbacks.as_ref().map(|_| Asked::of(&call, place));
+            let asked = place.map(|place| Asked::of(&call, place));
             let parameters = request::parameters(&mut call, &folder, last)?;
             let parameters = checked(parameters, checker.as_deref(), &params)?;
             let callbacks = match (&version.callbacks, &asked) {

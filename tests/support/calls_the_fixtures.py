@@ -60,6 +60,16 @@ typed = run("typed_parameters", warehouse="Rotterdam", day="2025-12-24", size=[1
 assert (typed["day"], typed["size"], typed["types"]["banned"]) == ("datetime.date(2025, 12, 24)", "(1, 2)", "set"), typed
 assert run("prints_200000_lines", lines=1000) == {"lines": 1000}
 
+# %% A declared callback: nobody wants it, or it would go where this server sends nothing
+with open(f"{FIXTURES}/invoice.callbacks.json") as file:
+    webhook.add(f"{FIXTURES}/invoice.ipynb", callbacks=json.load(file))
+assert run("invoice", id="1", customer="Ann", total="9999") == {"msg": "Invoice received"}
+try:
+    run("invoice", id="1", customer="Ann", total=1, callback_url="http://127.0.0.1/")
+    raise AssertionError("it was called")
+except Invalid as error:
+    assert error.field == "callback_url", error.problem
+
 # %% naas's marking
 for kind, expected in (("json", dict), ("image", bytes), ("csv", str)):
     answer = run("naas_marking", kind=kind)

@@ -88,25 +88,32 @@ impl Service {
     /// What goes out with the end of a run that succeeded: what waited for the answer, and the answer itself where the notebook has
     /// sent nothing. Warnings go to the ending.
     pub(in crate::service) async fn call_back_at_end(&self, run: &mut Run, prepared: &Prepared, ending: &mut Ending) {
-        if ending.state() == RunState::Succeeded {
-            let answer = answer_of(run.order.id, ending, prepared.secrets());
-            let due = due(run, prepared, &answer);
-            if !due.is_empty() {
-                match self.secrets_of(prepared).await {
-                    Ok(secrets) => add_due(&due, &secrets, prepared, ending),
-                    Err(error) => {
-                        tracing::error!(%error, "cannot sign declared callbacks");
-                        ending.warnings.push("the callbacks could not be sent".to_owned());
-                    }
+        match ending.state() {
+            RunState::Succeeded if prepared.callbacks.is_empty() => {}
+            RunState::Succeeded => self.add_rest(run, prepared, ending).await,
+            _ => {
+                for Callback { name, .. } in &prepared.calls.waiting {
+                    run.sent
+                        .warn(format!("the callback `{name}` was not sent: it needs an answer, and the run failed"));
                 }
-            }
-        } else {
-            for callback in &prepared.calls.waiting {
-                let name = &callback.name;
-                run.sent.warn(format!("the callback `{name}` was not sent: it needs an answer, and the run failed"));
             }
         }
         ending.warnings.append(&mut run.sent.warnings);
+    }
+
+    async fn add_rest(&self, run: &Run, prepared: &Prepared, ending: &mut Ending) {
+        let answer = answer_of(run.order.id, ending, prepared.secrets());
+        let due = due(run, prepared, &answer);
+        if due.is_empty() {
+            return;
+        }
+        match self.secrets_of(prepared).await {
+            Ok(secrets) => add_due(&due, &secrets, prepared, ending),
+            Err(error) => {
+                tracing::error!(%error, "cannot sign declared callbacks");
+                ending.warnings.push("the callbacks could not be sent".to_owned());
+            }
+        }
     }
 
     async fn secrets_of(&self, of: &Prepared) -> Result<Vec<SigningSecret>> {
