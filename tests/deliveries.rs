@@ -14,7 +14,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::app::{TestApp, World, allow_local, eventually, ok, problem, url};
-use crate::receiver::{Answer, Receiver};
+use crate::receiver::{Answer, Received, Receiver};
 
 pub(crate) fn noon() -> DateTime<Utc> {
     "2026-03-01T12:00:00Z".parse().unwrap()
@@ -135,14 +135,14 @@ async fn a_delivery_is_tried_again_until_it_is_taken() {
     assert_eq!(delivered["attempts"][0]["response"], "oops");
     assert_eq!(delivered["attempts"][0]["at"], "2026-03-01T12:00:00.000Z");
 
-    let received = receiver.wait_for(3).await;
-    let first_body = &received[0].body;
-    for (received, seconds) in received.iter().zip([0, 7, 368]) {
-        assert_eq!((received.method.as_str(), received.path.as_str(), received.query.as_str()), ("POST", "/a", "b=c"));
-        assert_eq!((received.id(), &received.body), (delivered["event"].as_str().unwrap(), first_body));
+    let sent = receiver.wait_for(3).await;
+    let first_body = &sent[0].body;
+    for (sent, seconds) in sent.iter().zip([0, 7, 368]) {
+        assert_eq!((sent.method.as_str(), sent.path.as_str(), sent.query.as_str()), ("POST", "/a", "b=c"));
+        assert_eq!((sent.id(), &sent.body), (delivered["event"].as_str().unwrap(), first_body));
         let at = (noon() + TimeDelta::seconds(seconds)).timestamp().to_string();
-        assert_eq!(received.header("webhook-timestamp"), Some(at.as_str()), "the timestamp is the attempt's");
-        assert_eq!(received.json()["data"]["result"], json!({"n": 7}));
+        assert_eq!(sent.header("webhook-timestamp"), Some(at.as_str()), "the timestamp is the attempt's");
+        assert_eq!(sent.json()["data"]["result"], json!({"n": 7}));
     }
     let listed = scene.deliveries("status=delivered").await;
     assert_eq!(listed.len(), 1);
@@ -198,9 +198,9 @@ async fn a_slow_receiver_holds_nobody_up() {
     for number in 12..15 {
         scene.happen(number).await;
     }
-    let received = quick.wait_for(3).await;
+    let sent = quick.wait_for(3).await;
     assert_eq!(slow.received().await.len(), 4, "four at a time, of which none has ended");
-    let mut numbers: Vec<_> = received.iter().map(|one| one.json()["data"]["result"]["n"].as_u64().unwrap()).collect();
+    let mut numbers: Vec<_> = sent.iter().map(|one| one.json()["data"]["result"]["n"].as_u64().unwrap()).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, [12, 13, 14]);
     let retrying = format!("status=retrying&callback={}", callback["id"]);
@@ -229,8 +229,8 @@ async fn a_rate_limit_delays_and_drops_nothing() {
         assert_eq!(receiver.received().await.len(), expected);
         scene.turn(TimeDelta::seconds(1));
     }
-    let received = receiver.received().await;
-    let order: Vec<_> = received.iter().map(|received| received.json()["data"]["result"]["n"].clone()).collect();
+    let sent = receiver.received().await;
+    let order: Vec<_> = sent.iter().map(|sent| sent.json()["data"]["result"]["n"].clone()).collect();
     assert_eq!(order, [0, 1, 2, 1]);
     eventually("all are delivered", async || scene.deliveries("status=delivered").await.len() == 3).await;
     let attempts =
@@ -321,14 +321,14 @@ async fn a_callback_is_called_as_it_is_set_up() {
         scene.subscribe(json!({"callback_id": callback["id"]})).await;
     }
     scene.happen(1).await;
-    let received = receiver.wait_for(5).await;
-    for one in &received {
+    let sent = receiver.wait_for(5).await;
+    for one in &sent {
         assert_eq!(one.path, format!("/{}", one.method));
         assert_eq!((one.header("x-api-key"), one.header("x-kind")), (Some("hush"), Some("k")));
         let is_get = one.method == "GET";
         assert_eq!((one.body.is_empty(), one.header("content-type").is_none()), (is_get, is_get), "{one:?}");
     }
-    let ids: std::collections::BTreeSet<_> = received.iter().map(|one| one.id()).collect();
+    let ids: std::collections::BTreeSet<_> = sent.iter().map(Received::id).collect();
     assert_eq!(ids.len(), 1, "one event");
     assert!(!scene.app.get("/v1/deliveries").await.to_string().contains("hush"));
 }

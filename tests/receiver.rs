@@ -181,7 +181,7 @@ async fn serve(stream: TcpStream, book: Arc<Book>) -> std::io::Result<()> {
     }
     let has_body = !head && !matches!(answer.status, 204 | 304);
     if has_body {
-        text.push_str(&format!("content-length: {}\r\n\r\n{}", answer.body.len(), answer.body));
+        text.extend(["content-length: ", &answer.body.len().to_string(), "\r\n\r\n", &answer.body]);
     } else {
         text.push_str("\r\n");
     }

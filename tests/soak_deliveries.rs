@@ -34,9 +34,9 @@ async fn subscribe(server: &Server, receiver: &Receiver) -> Value {
 }
 
 /// The numbers that were sent, with how often.
-fn numbers(received: &[Received]) -> BTreeMap<u64, usize> {
+fn numbers(sent: &[Received]) -> BTreeMap<u64, usize> {
     let mut numbers = BTreeMap::new();
-    for one in received {
+    for one in sent {
         *numbers.entry(one.json()["data"]["result"]["n"].as_u64().unwrap()).or_insert(0) += 1;
     }
     numbers
@@ -64,8 +64,8 @@ async fn a_killed_server_loses_no_delivery_and_the_next_one_sends_it() {
     receiver.wait_for(1).await; // it is in the middle of the attempt
     server.kill();
     let server = Server::start_with(data.path(), &SETTINGS);
-    let received = receiver.wait_for(2).await;
-    assert_eq!((received[1].id(), &received[1].body), (received[0].id(), &received[0].body), "at once, and the same");
+    let sent = receiver.wait_for(2).await;
+    assert_eq!((sent[1].id(), &sent[1].body), (sent[0].id(), &sent[0].body), "at once, and the same");
     crate::app::eventually("it is delivered", async || {
         server.get("/v1/deliveries?status=delivered").await["items"].as_array().unwrap().len() == 1
     })

@@ -77,8 +77,8 @@ async fn an_old_secret_signs_for_a_day() {
         }
         scene.turn(chrono::TimeDelta::hours(hours));
         scene.happen(number).await;
-        let received = receiver.wait_for(usize::try_from(number).unwrap()).await.pop().unwrap();
-        signatures.push(received.header("webhook-signature").unwrap().split(' ').count());
+        let sent = receiver.wait_for(usize::try_from(number).unwrap()).await.pop().unwrap();
+        signatures.push(sent.header("webhook-signature").unwrap().split(' ').count());
     }
     assert_eq!(signatures, [1, 2, 2, 1]);
 }

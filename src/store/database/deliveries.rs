@@ -10,7 +10,6 @@ mod loading;
 mod trouble;
 
 use chrono::{DateTime, Duration, Utc};
-use sqlx::AssertSqlSafe;
 
 pub use ending::AttemptEnd;
 pub use listed::DeliveryFilter;
@@ -20,9 +19,6 @@ use loading::{Loaded, Open};
 use super::{Database, Write, millis, parse, time};
 use crate::model::{CallbackId, DeliveryId, DeliveryStatus};
 use crate::store::{Result, StoreError};
-
-/// How many of those that are due are looked at for one claim.
-const LOOKED_AT: u32 = 1_000;
 
 /// What may be claimed.
 #[derive(Debug, Clone, Copy)]
@@ -48,34 +44,37 @@ pub struct Claimed {
 /// $1: now; $2: until when the lease is; $3: how many at one receiver; $4: how many in all.
 ///
 /// Whose receiver has the fewest attempts going on comes first, then who waits longest: a receiver that is slow, or has much to
-/// get, takes what the others leave.
-fn claim() -> String {
-    format!(
-        "UPDATE deliveries SET status = 'attempting', lease_until = $2 WHERE id IN (
-             SELECT id FROM (
-                 SELECT w.id, w.next_attempt_at, COALESCE(b.busy, 0)
-                     + ROW_NUMBER() OVER (PARTITION BY w.receiver ORDER BY w.next_attempt_at, w.id) AS place
-                 FROM (
-                     SELECT d.id, d.receiver, d.next_attempt_at FROM deliveries d
-                     WHERE d.next_attempt_at <= $1 AND (d.lease_until IS NULL OR d.lease_until <= $1)
-                     AND d.receiver NOT IN (SELECT receiver FROM deliveries WHERE lease_until > $1
-                                            GROUP BY receiver HAVING COUNT(*) >= $3)
-                     AND NOT EXISTS (SELECT 1 FROM callbacks c WHERE c.id = d.callback_id AND c.free_at > $1)
-                     ORDER BY d.next_attempt_at, d.id LIMIT {LOOKED_AT}
-                 ) w
-                 LEFT JOIN (SELECT receiver, COUNT(*) AS busy FROM deliveries WHERE lease_until > $1
-                            GROUP BY receiver) b ON b.receiver = w.receiver
-             ) placed
-             WHERE place <= $3 ORDER BY place, next_attempt_at, id LIMIT $4
-         ) RETURNING id, next_attempt_at"
-    )
-}
+/// get, takes what the others leave. However much waits for it, it is not looked through: from each receiver to the next, the
+/// index gives the first few.
+const CLAIM: &str = "UPDATE deliveries SET status = 'attempting', lease_until = $2 WHERE id IN (
+     WITH RECURSIVE receivers (receiver) AS (
+         SELECT MIN(receiver) FROM deliveries WHERE next_attempt_at IS NOT NULL
+         UNION ALL
+         SELECT (SELECT MIN(d.receiver) FROM deliveries d WHERE d.next_attempt_at IS NOT NULL AND d.receiver > r.receiver)
+         FROM receivers r WHERE r.receiver IS NOT NULL
+     ),
+     busy (receiver, attempts) AS (
+         SELECT receiver, COUNT(*) FROM deliveries WHERE lease_until > $1 GROUP BY receiver
+     ),
+     limited (receiver) AS (SELECT 'callback:' || id FROM callbacks WHERE free_at > $1),
+     placed (id, next_attempt_at, place) AS (
+         SELECT d.id, d.next_attempt_at, COALESCE(b.attempts, 0)
+             + ROW_NUMBER() OVER (PARTITION BY d.receiver ORDER BY d.next_attempt_at, d.id)
+         FROM receivers r LEFT JOIN busy b ON b.receiver = r.receiver
+         JOIN deliveries d ON d.id IN (
+             SELECT w.id FROM deliveries w WHERE w.receiver = r.receiver AND w.next_attempt_at <= $1
+             AND (w.lease_until IS NULL OR w.lease_until <= $1) ORDER BY w.next_attempt_at, w.id LIMIT $3
+         )
+         WHERE COALESCE(b.attempts, 0) < $3 AND r.receiver NOT IN (SELECT receiver FROM limited)
+     )
+     SELECT id FROM placed WHERE place <= $3 ORDER BY place, next_attempt_at, id LIMIT $4
+ ) RETURNING id, next_attempt_at";
 
 impl Database {
     /// Takes deliveries that are due, in their order. Those that are not to be sent any more end here.
     pub async fn claim_deliveries(&self, limits: &ClaimLimits, now: DateTime<Utc>) -> Result<Claimed> {
         let mut tx = self.write().await?;
-        let mut rows: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(claim()))
+        let mut rows: Vec<(String, i64)> = sqlx::query_as(CLAIM)
             .bind(millis(now))
             .bind(millis(now + limits.lease))
             .bind(limits.per_receiver)

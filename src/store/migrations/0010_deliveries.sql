@@ -1,6 +1,10 @@
 -- Who it goes to, so that one who is slow does not hold up the others: a callback, or where a URL leads.
 ALTER TABLE deliveries ADD COLUMN receiver TEXT NOT NULL DEFAULT '';
 
+UPDATE deliveries SET receiver = CASE WHEN callback_id IS NULL THEN subscription_id ELSE 'callback:' || callback_id END;
+
+-- A claim finds from each receiver those that are due first, however many there are.
+CREATE INDEX deliveries_by_receiver ON deliveries (receiver, next_attempt_at, id, lease_until) WHERE next_attempt_at IS NOT NULL;
 CREATE INDEX deliveries_attempted ON deliveries (lease_until, receiver) WHERE lease_until IS NOT NULL;
 
 -- Mails are about callbacks as well as about runs.
