@@ -85,10 +85,13 @@ async fn a_callback_is_made_once_its_url_has_taken_a_test() {
     expected["user"] = json!("alice");
     assert_eq!(app.get("/v1/callbacks/1").await, expected);
 
-    let least = json!({"mode": "HTTP", "config": {"url": receiver.url()}});
+    let least = json!({"config": {"url": receiver.url()}});
     let least = ok(send(&app, ADMIN, Method::POST, "/v1/callbacks", &least).await).await;
     let usual = json!({"url": receiver.url(), "method": "POST", "headers": null, "timeout": null, "rate_limit": null});
-    assert_eq!((&least["id"], &least["enabled"], &least["config"]), (&json!(2), &json!(true), &usual));
+    assert_eq!(
+        (&least["id"], &least["enabled"], &least["mode"], &least["config"]),
+        (&json!(2), &json!(true), &json!("HTTP"), &usual)
+    );
     let tests = receiver.received().await;
     assert_ne!(tests[0].id(), tests[1].id());
     // A number is not given twice.

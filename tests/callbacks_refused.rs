@@ -132,7 +132,7 @@ async fn every_field_is_checked_and_named() {
         (json!({"enabled": "yes"}), "enabled"),
         (json!({"mode": "https"}), "mode"),
         (json!({"mode": "HTTP"}), "config.url"),
-        (json!({"config": {"url": "http://127.0.0.1/"}}), "config.url"),
+        (json!({"mode": "HTTPS", "config": {"url": "http://127.0.0.1/"}}), "config.url"),
         (json!({"config": null}), "config"),
         (json!({"config": []}), "config"),
         (json!({"config": {"url": null}}), "config.url"),

@@ -90,9 +90,10 @@ pub(super) async fn recover(
     id: Id<CallbackId>,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
+    let fields = Fields::of_body(payload, &service).await;
     // An unknown callback is a 404, whatever is asked of it.
     service.callback(&caller, id.0).await?;
-    let mut fields = Fields::of_body(payload, &service).await?;
+    let mut fields = fields?;
     let expected = "must be a time as RFC 3339 has it, e.g. 2026-01-31T08:00:00Z";
     let since = fields.take("since", expected, |value| value.as_str()?.parse::<DateTime<Utc>>().ok())?;
     fields.end()?;

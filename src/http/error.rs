@@ -7,6 +7,7 @@
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::reply;
@@ -28,12 +29,14 @@ pub(super) struct Problem {
     status: StatusCode,
     detail: String,
     retry_after: Option<u64>,
+    /// When it was told first, if it is told again.
+    at: Option<DateTime<Utc>>,
     more: Map<String, Value>,
 }
 
 impl Problem {
     fn new(kind: &'static str, status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { kind, status, detail: detail.into(), retry_after: None, more: Map::new() }
+        Self { kind, status, detail: detail.into(), retry_after: None, at: None, more: Map::new() }
     }
 
     fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -46,6 +49,12 @@ impl Problem {
         self
     }
 
+    /// As it was told at that time, to the byte.
+    pub(super) fn told_at(mut self, at: DateTime<Utc>) -> Self {
+        self.at = Some(at);
+        self
+    }
+
     pub(super) fn response(&self) -> HttpResponse {
         let mut body = json!({
             "type": format!("urn:nbhook:problem:{}", self.kind),
@@ -55,7 +64,7 @@ impl Problem {
             "@error": {
                 "@message": self.detail,
                 "@httpStatusCode": self.status.as_u16(),
-                "@time": reply::time(SystemClock.now()),
+                "@time": reply::time(self.at.unwrap_or_else(|| SystemClock.now())),
             },
         });
         if let Some(members) = body.as_object_mut() {

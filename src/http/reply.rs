@@ -20,11 +20,11 @@ const SANDBOX: &str = "sandbox allow-scripts allow-forms allow-popups";
 pub(super) fn write(request: &HttpRequest, reply: Reply) -> HttpResponse {
     let run = reply.run;
     let mut response = match reply.body {
-        ReplyBody::Failed(error) => error::of_run(run, &error).response(),
+        ReplyBody::Failed(error) => error::of_run(run, &error).told_at(reply.at).response(),
         ReplyBody::SeeOther(url) => HttpResponse::SeeOther().insert_header((header::LOCATION, url)).finish(),
         ReplyBody::Done { time: at } => HttpResponse::Ok().json(json!({"id": run, "status": "Done", "time": time(at)})),
         ReplyBody::Reported { status, headers, detail } => {
-            let mut response = error::reported(run, status, &detail).response();
+            let mut response = error::reported(run, status, &detail).told_at(reply.at).response();
             add(response.headers_mut(), &headers);
             response
         }

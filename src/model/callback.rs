@@ -16,6 +16,13 @@ pub enum CallbackScheme {
 }
 
 impl CallbackScheme {
+    /// What a URL needs.
+    #[must_use]
+    pub fn of(url: &str) -> Self {
+        let is_plain = url.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("http://"));
+        if is_plain { Self::Http } else { Self::Https }
+    }
+
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

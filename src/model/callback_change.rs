@@ -83,7 +83,7 @@ impl CallbackChange {
             profile: self.profile.over(stored.and_then(|stored| stored.profile)),
             fallback: self.fallback.over(stored.and_then(|stored| stored.fallback)),
             enabled: self.enabled.over(stored.map(|stored| stored.enabled)).unwrap_or(true),
-            mode: self.mode.over(stored.map(|stored| stored.mode)).unwrap_or_default(),
+            mode: self.mode.over(stored.map(|stored| stored.mode)).unwrap_or_else(|| CallbackScheme::of(&config.url)),
             config,
         };
         setup.mode.check(&setup.config.url)?;

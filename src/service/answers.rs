@@ -1,6 +1,6 @@
 //! Answers that may be asked for again: those of asynchronous runs, and of calls with an `Idempotency-Key`.
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::attempt::internal;
@@ -24,8 +24,8 @@ enum Beside {
 }
 
 impl Service {
-    /// Keeps a reply and gives it back, as whoever asks again will get it. One that cannot be kept is not lost.
-    pub(super) async fn keep_reply(&self, run: RunId, mut body: ReplyBody) -> ReplyBody {
+    /// Keeps a reply that is given now, and gives it back as whoever asks again will get it. One that cannot be kept is not lost.
+    pub(super) async fn keep_reply(&self, run: RunId, mut body: ReplyBody, now: DateTime<Utc>) -> ReplyBody {
         let written = on_disk(&self.files, move |files| {
             let beside = put_beside(files, run, &mut body);
             Ok::<_, Error>((body, beside))
@@ -37,22 +37,27 @@ impl Service {
                 return ReplyBody::Failed(internal("the answer could not be kept"));
             }
         };
-        if let Err(error) = self.record_reply(run, &body, beside).await {
+        if let Err(error) = self.record_reply(run, &body, beside, now).await {
             tracing::error!(%error, "cannot keep the answer");
         }
         body
     }
 
-    async fn record_reply(&self, run: RunId, body: &ReplyBody, beside: Result<Option<Beside>>) -> Result<()> {
+    async fn record_reply(
+        &self,
+        run: RunId,
+        body: &ReplyBody,
+        beside: Result<Option<Beside>>,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
         let kept = Kept { body, beside: beside? };
         let text = serde_json::to_string(&kept).map_err(|error| Error::Internal(error.to_string()))?;
-        let now = self.clock.now();
         self.with_reserve(|| self.db.keep_answer(run, &text, now, now + self.answers_stay())).await
     }
 
     /// What a run answered, if that is still kept.
     pub(super) async fn kept_reply(&self, run: RunId) -> Result<Option<Reply>> {
-        let Some(text) = self.db.answer(run, self.clock.now()).await? else { return Ok(None) };
+        let Some((text, at)) = self.db.answer(run, self.clock.now()).await? else { return Ok(None) };
         let kept: Kept<ReplyBody> = serde_json::from_str(&text).map_err(|error| Error::Internal(error.to_string()))?;
         let Kept { mut body, beside } = kept;
         if let (Some(beside), ReplyBody::Answer { content, .. }) = (beside, &mut body) {
@@ -65,7 +70,7 @@ impl Service {
             let Some(found) = found.await? else { return Ok(None) };
             *content = found;
         }
-        Ok(Some(Reply::new(run, body)))
+        Ok(Some(Reply::new(run, body, at)))
     }
 
     /// How long answers are kept.

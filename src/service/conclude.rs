@@ -82,10 +82,11 @@ impl Service {
     /// Tells what a run answers, and keeps it where it may be asked for again.
     async fn tell(&self, run: &mut Run, body: ReplyBody) {
         let id = run.order.id;
-        let body = if run.order.keep_answer { self.keep_reply(id, body).await } else { body };
+        let now = self.clock.now();
+        let body = if run.order.keep_answer { self.keep_reply(id, body, now).await } else { body };
         tracing::debug!("the answer is ready");
         if run.order.mode == Mode::Sync {
-            run.respond.send(Ok(Called::Answered(Reply::new(id, body))));
+            run.respond.send(Ok(Called::Answered(Reply::new(id, body, now))));
         }
         run.live.note_answered();
     }

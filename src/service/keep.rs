@@ -74,7 +74,7 @@ impl Service {
     /// Ends the record of a run that its server did not live to end.
     pub(super) async fn interrupted(&self, run: &Unfinished) -> Result<()> {
         let hook = self.db.hook(run.hook).await?; // none if it was deleted: then nobody wants to be told
-        self.keep_reply(run.id, ReplyBody::Failed(interruption())).await;
+        self.keep_reply(run.id, ReplyBody::Failed(interruption()), self.clock.now()).await;
         let request = match (run.mode, &hook, self.kept_call(run.id).await) {
             (Mode::Sync, ..) => None,
             (Mode::Async, Some(hook), Ok((call, _))) => kept::for_rerun(&call, &hook.params).ok(),

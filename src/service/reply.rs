@@ -12,6 +12,8 @@ use crate::model::{RunError, RunId};
 pub struct Reply {
     pub run: RunId,
     pub body: ReplyBody,
+    /// When it was given for the first time.
+    pub at: DateTime<Utc>,
     /// Whether this was answered before and is told again (`Idempotency-Key`).
     pub replayed: bool,
 }
@@ -59,8 +61,8 @@ impl Default for Content {
 }
 
 impl Reply {
-    pub(super) fn new(run: RunId, body: ReplyBody) -> Self {
-        Self { run, body, replayed: false }
+    pub(super) fn new(run: RunId, body: ReplyBody, at: DateTime<Utc>) -> Self {
+        Self { run, body, at, replayed: false }
     }
 
     /// Whether its caller is told that it may try again later.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Database, Write, millis, parse};
+use super::{Database, Write, millis, parse, time};
 use crate::model::{HookId, RunId};
 use crate::store::Result;
 
@@ -57,14 +57,15 @@ impl Database {
         Ok(())
     }
 
-    /// What a run answered, if that is still kept.
-    pub async fn answer(&self, run: RunId, now: DateTime<Utc>) -> Result<Option<String>> {
-        let reply = sqlx::query_scalar("SELECT reply FROM answers WHERE run_id = $1 AND expires_at > $2")
-            .bind(run.to_string())
-            .bind(millis(now))
-            .fetch_optional(&self.pool)
-            .await?;
-        Ok(reply)
+    /// What a run answered and when, if that is still kept.
+    pub async fn answer(&self, run: RunId, now: DateTime<Utc>) -> Result<Option<(String, DateTime<Utc>)>> {
+        let kept: Option<(String, i64)> =
+            sqlx::query_as("SELECT reply, created_at FROM answers WHERE run_id = $1 AND expires_at > $2")
+                .bind(run.to_string())
+                .bind(millis(now))
+                .fetch_optional(&self.pool)
+                .await?;
+        kept.map(|(reply, at)| Ok((reply, time(at)?))).transpose()
     }
 
     /// Takes a key for `run`, unless it is taken.
