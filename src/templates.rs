@@ -285,7 +285,7 @@ mod tests {
         let disabled = templates.email("callback_disabled", callback_mail(1)).unwrap();
         assert_eq!(disabled.subject, "billing & co was disabled");
         for mail in [once, often, disabled] {
-            for body in [&mail.text, &mail.html] {
+            for body in [mail.text.clone(), mail.html.replace("&#x2f;", "/")] {
                 for part in
                     ["no answer within 15 s", "1776", "https://example.org", "https://nb.example.org/v1/callbacks/1776"]
                 {

@@ -122,6 +122,26 @@ async fn what_goes_to_a_disabled_callback_goes_to_its_fallback_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn news_of_dead_deliveries_makes_no_further_news() {
+    let scene = Scene::start_with(|settings| settings.outbound.retry_schedule = Vec::new()).await;
+    let (failing, gone) = (Receiver::start().await, Receiver::start().await);
+    failing.answers([500]);
+    gone.answers([410]);
+    scene.subscribe(json!({"callbackUrl": failing.url()})).await;
+    scene.subscribe(json!({"callbackUrl": failing.url(), "tags": [["delivery"], ["callback"]]})).await;
+    scene.subscribe(json!({"callbackUrl": gone.url(), "tags": [["delivery"], ["callback"]]})).await;
+    scene.happen(1).await;
+    // The event, the news of it to both, and to the one that is left that the other is gone.
+    eventually("all are dead", async || scene.deliveries("status=dead").await.len() == 4).await;
+    while_nothing_comes().await;
+    assert_eq!((failing.received().await.len(), gone.received().await.len()), (3, 1));
+    for (kind, number) in [("delivery.dead", 1), ("callback.disabled", 1)] {
+        let events = scene.app.get(&format!("/v1/events?type={kind}")).await;
+        assert_eq!(events["items"].as_array().unwrap().len(), number, "{kind}: {events}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_gone_gets_nothing_more() {
     let scene = Scene::start().await;
     let (gone, watcher) = (Receiver::start().await, Receiver::start().await);
