@@ -137,6 +137,7 @@ async fn thirty_rows_paged_and_filtered() {
         ("offset=-1", "offset"),
         ("filters[profile_id]=x", "filters[profile_id]"),
         ("filters[fallback_callback_id]=1.5", "filters[fallback_callback_id]"),
+        ("filters[profile]=1", "filters[profile]"),
         ("user=nobody", "user"),
     ] {
         let refused = app.api(Method::GET, &format!("/v1/callbacks?{query}")).send().await.unwrap();
@@ -156,7 +157,15 @@ async fn header_secrets_after_get_patch_round_trip() {
     let values: Vec<_> = shown["config"]["headers"].as_array().unwrap().iter().map(|header| &header["value"]).collect();
     assert_eq!(values, [&json!("k"), &json!(true), &json!(true), &json!(true)]);
 
-    // Sent back as it was read, with another URL, which is tried out with all headers.
+    // Sent back as it was read, all of it; but what nobody can change cannot be changed.
+    let same = ok(patch(&app, &json!(1), &shown).await).await;
+    assert_eq!((&same["config"], &same["created_at"]), (&shown["config"], &shown["created_at"]));
+    for field in ["id", "created_at", "disabled_reason", "user"] {
+        let refused = problem(patch(&app, &json!(1), &json!({field: "other"})).await, 422).await;
+        assert_eq!((&refused["field"], &refused["errors"][0]["message"]), (&json!(field), &json!("cannot be changed")));
+    }
+
+    // With another URL, which is tried out with all headers.
     let mut config = shown["config"].clone();
     config["url"] = format!("{}/new", receiver.url()).into();
     let changed = ok(patch(&app, &json!(1), &json!({ "config": config })).await).await;
@@ -344,7 +353,7 @@ async fn profiles_are_made_changed_and_listed() {
     let change = json!({"support_email": "new@example.org"});
     made["support_email"] = change["support_email"].clone();
     assert_eq!(ok(send(&app, &alice, Method::PATCH, "/v1/profiles/1", &change).await).await, made);
-    assert_eq!(ok(send(&app, &alice, Method::PATCH, "/v1/profiles/1", &json!({})).await).await, made);
+    assert_eq!(ok(send(&app, &alice, Method::PATCH, "/v1/profiles/1", &made).await).await, made);
     assert_eq!(ok(send(&app, &alice, Method::GET, "/v1/profiles/1", &Value::Null).await).await, made);
     let other = json!({"name": "dev", "support_email": "dev@example.org", "user": "alice"});
     assert_eq!(ok(send(&app, ADMIN, Method::POST, "/v1/profiles", &other).await).await["user"], "alice");

@@ -116,7 +116,8 @@ pub(crate) async fn while_nothing_comes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_is_tried_again_until_it_is_taken() {
     let (scene, receiver) = (Scene::start().await, Receiver::start().await);
-    receiver.answers([Answer::from(500).body("oops"), 404.into(), 204.into()]);
+    let endless = Answer::from(404).body(&"x".repeat(1_000_000));
+    receiver.answers([Answer::from(500).body("oops"), endless, 204.into()]);
     scene.subscribe(json!({"callbackUrl": format!("{}/a?b=c", receiver.url())})).await;
     scene.happen(7).await;
     let first = scene.becomes("retrying", 1).await;
@@ -133,6 +134,7 @@ async fn a_delivery_is_tried_again_until_it_is_taken() {
     let told: Vec<_> = delivered["attempts"].as_array().unwrap().iter().map(|a| a["status_code"].clone()).collect();
     assert_eq!(told, [500, 404, 204]);
     assert_eq!(delivered["attempts"][0]["response"], "oops");
+    assert_eq!(delivered["attempts"][1]["response"], "x".repeat(20_000), "the first 20 kB, and no more");
     assert_eq!(delivered["attempts"][0]["at"], "2026-03-01T12:00:00.000Z");
 
     let sent = receiver.wait_for(3).await;

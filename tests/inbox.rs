@@ -196,9 +196,22 @@ async fn senders_are_answered_what_the_owner_wants() {
         let field = problem(refused, 422).await["field"].as_str().unwrap().to_owned();
         assert!(field.starts_with("response_headers"), "{field}");
     }
-    for wish in [json!([]), json!({"nonsense": 1}), json!({"auto_delete": "no"}), json!({"response_headers": []})] {
-        problem(app.api(Method::POST, "/v1/inboxes").json(&wish).send().await.unwrap(), 422).await;
+    for (wish, field) in [
+        (json!([]), "body"),
+        (json!({"nonsense": 1}), "nonsense"),
+        (json!({"auto_delete": "no"}), "auto_delete"),
+        (json!({"no_override": 1}), "no_override"),
+        (json!({"response_headers": []}), "response_headers"),
+        (json!({"user": 5}), "user"),
+        (json!({"uuid": 5}), "uuid"),
+        (json!({"uuid": "a/b"}), "uuid"),
+    ] {
+        let refused = app.api(Method::POST, "/v1/inboxes").json(&wish).send().await.unwrap();
+        assert_eq!(problem(refused, 422).await["field"], field, "{wish}");
     }
+    let usual =
+        json!({"response": null, "response_headers": null, "auto_delete": null, "no_override": null, "user": null});
+    assert_eq!(make(&app, usual).await["auto_delete"], true);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,6 +30,7 @@ mod house;
 mod idempotency;
 mod inbox;
 mod leaks;
+mod lists;
 mod mail;
 mod openapi;
 mod operations;

@@ -15,6 +15,9 @@ use super::reply;
 use crate::model::{Callback, CallbackHeader, CallbackId, Caller, Owner, ProfileId, Role};
 use crate::service::{CallbackQuery, NewCallback, Service};
 
+/// What a change may have as it was read, and not otherwise.
+const READ_ONLY: &[&str] = &["id", "disabled_reason", "created_at", "updated_at", "user"];
+
 /// A header; the value of one that is named like a secret does not show.
 fn header(header: &CallbackHeader) -> Value {
     let value = if header.is_secret() { json!(true) } else { json!(header.value) };
@@ -83,7 +86,7 @@ pub(super) async fn list(
     };
     let callbacks = service.callbacks(&caller, wanted, query.page).await?;
     let items: Vec<_> = callbacks.iter().map(|callback| view(&caller, callback)).collect();
-    Ok(query.answer("id", &items))
+    query.answer("id", &items)
 }
 
 pub(super) async fn show(
@@ -101,7 +104,9 @@ pub(super) async fn change(
     id: Id<CallbackId>,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let (change, verify) = wanted::read(Fields::of_body(payload, &service).await?)?;
+    let mut fields = Fields::of_body(payload, &service).await?;
+    fields.pass_over(READ_ONLY, &view(&caller, &service.callback(&caller, id.0).await?))?;
+    let (change, verify) = wanted::read(fields)?;
     let changed = service.change_callback(&caller, id.0, &change, verify).await?;
     Ok(HttpResponse::Ok().json(view(&caller, &changed)))
 }

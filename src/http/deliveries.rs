@@ -65,7 +65,7 @@ pub(super) async fn list(
         since: list.time("since")?,
     };
     let deliveries = service.deliveries(&caller, query, list.page).await?;
-    Ok(list.answer("id", &deliveries.iter().map(listed).collect::<Vec<_>>()))
+    list.answer("id", &deliveries.iter().map(listed).collect::<Vec<_>>())
 }
 
 pub(super) async fn show(

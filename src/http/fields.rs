@@ -23,7 +23,12 @@ pub(super) struct Fields {
 impl Fields {
     /// Those of a request's body.
     pub(super) async fn of_body(payload: web::Payload, service: &Service) -> Result<Self, ApiError> {
-        Ok(Self { at: String::new(), map: body::json(payload, service).await? })
+        Ok(Self::of_map(body::json(payload, service).await?))
+    }
+
+    /// Those of a body that was read before.
+    pub(super) fn of_map(map: Map<String, Value>) -> Self {
+        Self { at: String::new(), map }
     }
 
     /// Those of an object within a body.
@@ -82,10 +87,22 @@ impl Fields {
         self.take(field, "must be true or false", Value::as_bool)
     }
 
+    /// Takes out what nobody can change, if it is as it was shown: so that what was read may be sent back.
+    pub(super) fn pass_over(&mut self, names: &[&str], shown: &Value) -> Result<(), Invalid> {
+        for name in names {
+            match self.map.shift_remove(*name) {
+                Some(value) if shown.get(name) != Some(&value) => {
+                    return Err(Invalid::new(self.name(name), "cannot be changed"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// The user whom an admin acts for.
     pub(super) fn user(&mut self) -> Result<Option<Owner>, Invalid> {
-        let user = self.take("user", "must be the name of a user", |value| value.as_str()?.parse().ok())?;
-        Ok(if let Change::Set(user) = user { Some(user) } else { None })
+        Ok(self.take("user", "must be the name of a user", |value| value.as_str()?.parse().ok())?.given())
     }
 
     /// Refuses what was not taken.

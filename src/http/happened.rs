@@ -23,7 +23,7 @@ pub(super) async fn list(
         tag: list.filter::<String>("tag", "must be a tag")?,
     };
     let events = service.happened(&caller, query, list.page).await?;
-    Ok(list.answer("uuid", &events.iter().map(Event::view).collect::<Vec<_>>()))
+    list.answer("uuid", &events.iter().map(Event::view).collect::<Vec<_>>())
 }
 
 pub(super) async fn show(

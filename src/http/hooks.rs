@@ -137,7 +137,7 @@ pub(super) async fn list(
     let path = query.filter::<HookPath>("path", "must be the path of a notebook, as it was deployed")?;
     let hooks = service.hooks(&caller, owner.as_ref(), path.as_ref(), query.page).await?;
     let items: Vec<_> = hooks.iter().map(|hook| HookView::new(hook, &service)).collect();
-    Ok(query.answer("id", &items))
+    query.answer("id", &items)
 }
 
 pub(super) async fn show(

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::auth::Authenticated;
 use super::error::ApiError;
+use super::fields::Fields;
 use super::list::ListQuery;
 use super::{body, json, reply};
 use crate::model::{Capture, Inbox, InboxId, InboxSetup, Invalid, Owner};
@@ -48,42 +48,24 @@ fn whole(inbox: &Inbox, service: &Service) -> Value {
     view
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wanted {
-    #[serde(default)]
-    response: Option<Value>,
-    #[serde(default)]
-    response_headers: Option<Map<String, Value>>,
-    #[serde(default)]
-    auto_delete: Option<bool>,
-    #[serde(default)]
-    no_override: Option<bool>,
-    #[serde(default)]
-    default_result: Option<Value>,
-    #[serde(default)]
-    user: Option<String>,
-    #[serde(default)]
-    uuid: Option<String>,
-}
-
-impl TryFrom<Wanted> for NewInbox {
-    type Error = Invalid;
-
-    fn try_from(wanted: Wanted) -> Result<Self, Invalid> {
-        let user = wanted.user.map(|user| user.parse::<Owner>()).transpose();
-        Ok(Self {
-            setup: InboxSetup {
-                response: wanted.response,
-                response_headers: wanted.response_headers.filter(|headers| !headers.is_empty()),
-                auto_delete: wanted.auto_delete.unwrap_or(true),
-                no_override: wanted.no_override.unwrap_or(false),
-                default_result: wanted.default_result,
-            },
-            user: user.map_err(|error| Invalid::new("user", error.message))?,
-            id: wanted.uuid.map(|uuid| uuid.parse()).transpose()?,
-        })
-    }
+/// What an inbox is to be like; whatever is null is as usual.
+fn wanted(mut fields: Fields) -> Result<NewInbox, Invalid> {
+    let headers =
+        fields.take("response_headers", "must be an object of names and values", |value| value.as_object().cloned())?;
+    let id = fields.take("uuid", "must be text", |value| value.as_str().map(str::to_owned))?.given();
+    let wanted = NewInbox {
+        setup: InboxSetup {
+            response: fields.raw("response").given(),
+            response_headers: headers.given().filter(|headers| !headers.is_empty()),
+            auto_delete: fields.flag("auto_delete")?.given().unwrap_or(true),
+            no_override: fields.flag("no_override")?.given().unwrap_or(false),
+            default_result: fields.raw("default_result").given(),
+        },
+        user: fields.user()?,
+        id: id.map(|id| id.parse()).transpose()?,
+    };
+    fields.end()?;
+    Ok(wanted)
 }
 
 pub(super) async fn create(
@@ -94,9 +76,8 @@ pub(super) async fn create(
 ) -> Result<HttpResponse, ApiError> {
     let body = body::up_to(&request, payload, &service, service.inbox_body_limit()).await?;
     let body = if body.is_empty() { b"{}".as_slice() } else { &body };
-    let object: Map<String, Value> = json::parse("body", body)?; // serde would take a list of the fields, too
-    let wanted = Wanted::deserialize(Value::Object(object)).map_err(|error| Invalid::new("body", error.to_string()))?;
-    let inbox = service.create_inbox(&caller, wanted.try_into()?).await?;
+    let wanted = wanted(Fields::of_map(json::parse("body", body)?))?;
+    let inbox = service.create_inbox(&caller, wanted).await?;
     let location = format!("/v1/inboxes/{}", inbox.id.expose());
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(whole(&inbox, &service)))
 }
@@ -110,7 +91,7 @@ pub(super) async fn list(
     let user = query.filter::<Owner>("user", "must be the name of a user")?;
     let inboxes = service.inboxes(&caller, user.as_ref(), query.page).await?;
     let items: Vec<_> = inboxes.iter().map(|inbox| listed(inbox, &service)).collect();
-    Ok(query.answer("created_at", &items))
+    query.answer("created_at", &items)
 }
 
 pub(super) async fn show(

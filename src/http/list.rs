@@ -14,10 +14,14 @@ use crate::model::{Invalid, Page};
 
 const DEFAULT_LIMIT: u32 = 25;
 const MOST: u32 = 250;
+/// How much is told of the name of a filter that nobody knows, in characters.
+const LONGEST_UNKNOWN: usize = 100;
 
 /// The query of a list request, each of its fields used once.
 pub(super) struct ListQuery {
     pairs: Vec<(String, String)>,
+    /// What was asked for, by the names of the query.
+    known: Vec<&'static str>,
     filters: Map<String, Value>,
     pub(super) page: Page,
 }
@@ -25,7 +29,8 @@ pub(super) struct ListQuery {
 impl ListQuery {
     pub(super) fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         let pairs = super::body::query(request);
-        let mut query = Self { pairs, filters: Map::new(), page: Page { limit: DEFAULT_LIMIT, offset: 0 } };
+        let mut query =
+            Self { pairs, known: Vec::new(), filters: Map::new(), page: Page { limit: DEFAULT_LIMIT, offset: 0 } };
         if let Some(limit) = query.take::<u32>("limit", "must be a whole number from 1 to 250")? {
             if !(1..=MOST).contains(&limit) {
                 return Err(Invalid::new("limit", "must be a whole number from 1 to 250").into());
@@ -59,30 +64,52 @@ impl ListQuery {
         self.pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
     }
 
-    fn take<T: FromStr>(&self, name: &'static str, expected: &str) -> Result<Option<T>, Invalid> {
+    fn take<T: FromStr>(&mut self, name: &'static str, expected: &str) -> Result<Option<T>, Invalid> {
+        self.known.push(name);
         self.text(name).map(|text| text.parse().map_err(|_| Invalid::new(name, expected))).transpose()
     }
 
+    /// Refuses a filter that the list does not have: who misspells one would take all there is for what fits.
+    fn end(&self) -> Result<(), Invalid> {
+        let is_unknown = |name: &&String| name.starts_with("filters[") && !self.known.contains(&name.as_str());
+        match self.pairs.iter().map(|(name, _)| name).find(is_unknown) {
+            Some(name) => {
+                let name: String = name.chars().take(LONGEST_UNKNOWN).collect();
+                Err(Invalid::new(name.escape_debug().to_string(), "is not a filter of this list"))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The answer: `items`, sorted by `sort`, newest first.
-    pub(super) fn answer(self, sort: &str, items: &impl Serialize) -> HttpResponse {
+    ///
+    /// # Errors
+    /// If the query has a filter that nobody asked for.
+    pub(super) fn answer(self, sort: &str, items: &impl Serialize) -> Result<HttpResponse, ApiError> {
         self.answer_in(sort, "desc", items)
     }
 
     /// The same as another media type of JSON.
-    pub(super) fn answer_as(self, media_type: &'static str, sort: &str, items: &impl Serialize) -> HttpResponse {
-        let mut response = self.answer(sort, items);
+    pub(super) fn answer_as(
+        self,
+        media_type: &'static str,
+        sort: &str,
+        items: &impl Serialize,
+    ) -> Result<HttpResponse, ApiError> {
+        let mut response = self.answer(sort, items)?;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-        response
+        Ok(response)
     }
 
     /// The answer, sorted the other way: `order` is `asc` or `desc`.
-    pub(super) fn answer_in(self, sort: &str, order: &str, items: &impl Serialize) -> HttpResponse {
-        HttpResponse::Ok().json(json!({
+    pub(super) fn answer_in(self, sort: &str, order: &str, items: &impl Serialize) -> Result<HttpResponse, ApiError> {
+        self.end()?;
+        Ok(HttpResponse::Ok().json(json!({
             "filters": self.filters,
             "sort": { sort: order },
             "limit": self.page.limit,
             "offset": self.page.offset,
             "items": items,
-        }))
+        })))
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn list(
             })
         })
         .collect();
-    Ok(query.answer("histo", &items))
+    query.answer("histo", &items)
 }
 
 pub(super) async fn show(

@@ -16,6 +16,9 @@ use crate::service::{NewProfile, Service};
 /// Longest name of a profile, in characters.
 const LONGEST_NAME: usize = 200;
 
+/// What a change may have as it was read, and not otherwise.
+const READ_ONLY: &[&str] = &["id", "created_at", "user"];
+
 /// A profile; admins, who see everyone's, are told whose it is.
 fn view(caller: &Caller, (profile, user): &(Profile, Owner)) -> Value {
     let mut view = json!({
@@ -84,7 +87,7 @@ pub(super) async fn list(
     let name = query.filter::<String>("filters[name]", "must be text")?;
     let profiles = service.profiles(&caller, user.as_ref(), name.as_deref(), query.page).await?;
     let items: Vec<_> = profiles.iter().map(|profile| view(&caller, profile)).collect();
-    Ok(query.answer("id", &items))
+    query.answer("id", &items)
 }
 
 pub(super) async fn show(
@@ -103,6 +106,7 @@ pub(super) async fn change(
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let mut fields = Fields::of_body(payload, &service).await?;
+    fields.pass_over(READ_ONLY, &view(&caller, &service.profile(&caller, id.0).await?))?;
     let Wanted { name, support_email } = Wanted::take(&mut fields)?;
     fields.end()?;
     let changed = service.change_profile(&caller, id.0, name.as_deref(), support_email.as_ref()).await?;

@@ -23,7 +23,7 @@ pub(super) async fn list(
         since: list.time("since")?,
     };
     let runs = service.runs(&caller, query, list.page).await?;
-    Ok(list.answer("id", &runs.iter().map(|run| view(run, &service)).collect::<Vec<_>>()))
+    list.answer("id", &runs.iter().map(|run| view(run, &service)).collect::<Vec<_>>())
 }
 
 /// What a state may be.

@@ -115,7 +115,7 @@ pub(super) async fn list(
     };
     let found = service.subscriptions(&caller, query, list.page).await?;
     let views: Vec<_> = found.iter().map(|subscription| view(subscription, "")).collect();
-    Ok(list.answer_as(media_type, "UUID", &views))
+    list.answer_as(media_type, "UUID", &views)
 }
 
 pub(super) async fn show(

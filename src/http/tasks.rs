@@ -93,7 +93,7 @@ pub(super) async fn list(
     let mut query = ListQuery::of(&request)?;
     let state = query.filter::<RunState>("state", &super::runs::states())?;
     let tasks = service.tasks(&caller, state, query.page).await?;
-    Ok(query.answer_as(media_type, "UUID", &tasks.iter().map(show).collect::<Vec<_>>()))
+    query.answer_as(media_type, "UUID", &tasks.iter().map(show).collect::<Vec<_>>())
 }
 
 pub(super) async fn one(

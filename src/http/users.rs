@@ -38,7 +38,7 @@ pub(super) async fn list(
     let query = ListQuery::of(&request)?;
     let users = service.users(&caller).await?;
     let items: Vec<_> = page(users, query.page).map(|user| show_user(&user)).collect();
-    Ok(query.answer_in("name", "asc", &items))
+    query.answer_in("name", "asc", &items)
 }
 
 #[derive(Deserialize)]
@@ -67,7 +67,7 @@ pub(super) async fn tokens(
     let user = query.filter::<Owner>("user", "must be the name of a user")?;
     let tokens = service.tokens(&caller, user.as_ref()).await?;
     let items: Vec<_> = page(tokens, query.page).map(|token| show_token(&token)).collect();
-    Ok(query.answer("id", &items))
+    query.answer("id", &items)
 }
 
 #[derive(Deserialize)]

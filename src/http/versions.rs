@@ -44,7 +44,7 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, ApiError> {
     let query = ListQuery::of(&request)?;
     let versions = service.versions(&caller, id.0, query.page).await?;
-    Ok(query.answer("histo", &versions.iter().map(VersionView::new).collect::<Vec<_>>()))
+    query.answer("histo", &versions.iter().map(VersionView::new).collect::<Vec<_>>())
 }
 
 pub(super) async fn show(

@@ -10,6 +10,13 @@ pub enum Change<T> {
     Set(T),
 }
 
+impl<T> Change<T> {
+    /// What is there where nothing was stored.
+    pub fn given(self) -> Option<T> {
+        if let Self::Set(value) = self { Some(value) } else { None }
+    }
+}
+
 impl<T: Clone> Change<T> {
     /// What is there then.
     fn over(&self, stored: Option<T>) -> Option<T> {

@@ -61,6 +61,7 @@ type ProblemRow = (&'static str, &'static str, &'static str, &'static [&'static 
 fn problems(signed: bool, keyed: bool) -> Vec<ProblemRow> {
     const KEYED: &str = "The run was cancelled, or the first call with this Idempotency-Key has not ended.";
     let mut problems: Vec<ProblemRow> = vec![
+        ("403", "forbidden", "A URL that is to be told of the run leads where this server sends nothing.", &[]),
         ("404", "not-found", "There is no such hook, or not any more.", &[]),
         ("408", "request-timeout", "The body did not come in time.", &[]),
         (

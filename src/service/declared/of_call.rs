@@ -134,15 +134,19 @@ impl Service {
     /// Whether requests may be sent where a caller wants them.
     ///
     /// # Errors
-    /// Names the part of the call that says where.
+    /// Names the part of the call that says where; [`Error::Forbidden`] if the policy is against it.
     pub(in crate::service) async fn check_wanted(&self, wanted: &[Wanted]) -> Result<()> {
         for one in wanted {
             let Some(base) = one.to.base() else { continue };
             match self.webhooks.check(base.url).await {
                 // What leads nowhere now may be there when it is tried again.
                 Ok(()) | Err(Refused::Unresolvable(_)) => {}
-                Err(Refused::Malformed(why) | Refused::Forbidden(why)) => {
+                Err(Refused::Malformed(why)) => {
                     return Err(refusal(&one.declared.name, base.refused(format!("is refused: {why}")), one.from));
+                }
+                Err(Refused::Forbidden(why)) => {
+                    let (field, name) = (base.field(), &one.declared.name);
+                    return Err(Error::Forbidden(format!("{field}: {why} (the callback `{name}` needs it)")));
                 }
             }
         }
@@ -159,9 +163,15 @@ impl Service {
             let Some(url) = template.as_ref().and_then(Template::fixed) else { continue };
             match self.webhooks.check(url).await {
                 Ok(()) | Err(Refused::Unresolvable(_)) => {}
-                Err(Refused::Malformed(why) | Refused::Forbidden(why)) => {
-                    let message = format!("has the URL `{}`, where nothing can be sent: {why}", one.key);
-                    return Err(Error::Invalid(Invalid::new(format!("callbacks.{}", one.name), message)));
+                Err(refused) => {
+                    let field = format!("callbacks.{}", one.name);
+                    let message = |why| format!("has the URL `{}`, where nothing can be sent: {why}", one.key);
+                    return Err(match refused {
+                        Refused::Forbidden(why) => Error::Forbidden(format!("{field}: {}", message(why))),
+                        Refused::Malformed(why) | Refused::Unresolvable(why) => {
+                            Invalid::new(field, message(why)).into()
+                        }
+                    });
                 }
             }
         }
