@@ -35,7 +35,7 @@ struct Read {
     /// The topic of a subscription
     name: TopicName,
     /// Where to begin: start (the oldest that is kept), now, or after the event of this uuid
-    #[arg(long, default_value = "now", value_name = "PLACE")]
+    #[arg(long, default_value = "start", value_name = "PLACE")]
     from: String,
     /// Stop after so many events
     #[arg(short = 'n', long, value_name = "NUMBER")]

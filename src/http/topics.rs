@@ -52,8 +52,9 @@ fn from(request: &HttpRequest, from: Option<&str>) -> Result<TopicFrom, Invalid>
         Some(id) => return after("Last-Event-ID", id),
     }
     match from {
-        None | Some("now") => Ok(TopicFrom::Now),
-        Some("start") => Ok(TopicFrom::Start),
+        // What came between the subscription and its first reader is not lost.
+        None | Some("start") => Ok(TopicFrom::Start),
+        Some("now") => Ok(TopicFrom::Now),
         Some(id) => after("from", id).map_err(|_| Invalid::new("from", "must be start, now, or the id of an event")),
     }
 }
