@@ -15,6 +15,9 @@ const MOST_VALUES: usize = 100;
 const LONGEST_FIELD: usize = 200;
 const LONGEST_PATTERN: usize = 200;
 
+/// Tags and filters together, as JSON, in bytes.
+const LARGEST_FILTERS: usize = 8 << 10;
+
 const FIELDS: [&str; 7] = ["callbackUrl", "callback_id", "topic", "mode", "tags", "filters", "expires_at"];
 /// Where the field of a filter may begin: what an event has.
 const ROOTS: [&str; 6] = ["uuid", "type", "timestamp", "tags", "data_type", "data"];
@@ -25,6 +28,12 @@ pub(super) fn read(mut body: Map<String, Value>) -> Result<NewSubscription, Inva
         return Err(Invalid::new(unknown, format!("is not a field of a subscription: {}", FIELDS.join(", "))));
     }
     body.retain(|_, value| !value.is_null());
+    let size: usize =
+        ["tags", "filters"].iter().filter_map(|name| body.get(*name)).map(|all| all.to_string().len()).sum();
+    if size > LARGEST_FILTERS {
+        let kib = LARGEST_FILTERS >> 10;
+        return Err(Invalid::new("filters", format!("are, with the tags, larger than {kib} KiB")));
+    }
     let mut take = |name: &str| body.remove(name);
     Ok(NewSubscription {
         aim: aim(take("callbackUrl"), take("callback_id"), take("topic"))?,
@@ -177,6 +186,7 @@ mod tests {
             (json!({"topic": "t", "tags": many}), "tags"),
             (json!({"topic": "t", "expires_at": "tomorrow"}), "expires_at"),
             (json!({"topic": "t", "filters": {}}), "filters"),
+            (filter(json!({"field": "type", "eq": "x".repeat(LARGEST_FILTERS)})), "filters"),
             (filter(json!("type")), "filters[1]"),
             (filter(json!({"eq": 1})), "filters[1].field"),
             (filter(json!({"field": "owner", "eq": 1})), "filters[1].field"),

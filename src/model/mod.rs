@@ -11,6 +11,7 @@ mod contract;
 mod cors;
 mod declared;
 pub mod delivery;
+mod depth;
 pub mod event;
 mod hook;
 mod ids;
@@ -39,6 +40,7 @@ pub use contract::{Contract, Parameter, describe};
 pub use cors::{Cors, Origin};
 pub use declared::{DeclaredCallback, DeclaredCallbacks};
 pub use delivery::{Delivery, DeliveryAttempt, DeliveryStatus, NextStep};
+pub use depth::is_too_deep;
 pub use event::{Event, EventType};
 pub use hook::{Hook, Imports, Version};
 pub use ids::{

@@ -9,6 +9,10 @@ use serde_json::Value;
 
 use super::{CallbackId, Event, Invalid, RunId, SigningSecret, SubscriptionId, TopicName, UserId};
 
+/// Longest text, in bytes, that a pattern is held against: it is done for each subscription of each event, while all others who
+/// want to write wait.
+const LONGEST_MATCHED: usize = 1_000;
+
 /// How many events it is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -79,7 +83,7 @@ pub enum FilterTest {
     Eq(Value),
     /// It is one of these.
     In(Vec<Value>),
-    /// It is text of this shape, where `*` stands for any characters and `?` for one.
+    /// It is text of this shape, where `*` stands for any characters and `?` for one. Text that is long has none.
     Match(String),
 }
 
@@ -156,7 +160,9 @@ impl Filter {
         let met = match &self.test {
             FilterTest::Eq(wanted) => value == wanted,
             FilterTest::In(wanted) => wanted.contains(value),
-            FilterTest::Match(pattern) => value.as_str().is_some_and(|text| matches(pattern, text)),
+            FilterTest::Match(pattern) => {
+                value.as_str().is_some_and(|text| text.len() <= LONGEST_MATCHED && matches(pattern, text))
+            }
         };
         met != self.not
     }
@@ -302,7 +308,7 @@ mod tests {
             kind,
             at: DateTime::UNIX_EPOCH,
             tags: event::tags(kind, ["hook:1".to_owned()]),
-            data: json!({"hook": "1", "path": "reports/sales.ipynb", "attempts": 2, "error": null}),
+            data: json!({"hook": "1", "path": "reports/sales.ipynb", "attempts": 2, "error": null, "long": "x".repeat(1_001)}),
         }
     }
 
@@ -351,6 +357,7 @@ mod tests {
             (json!([{"field": "data.path", "match": "reports/*.ipynb"}]), true),
             (json!([{"field": "data.path", "match": "reports/?.ipynb"}]), false),
             (json!([{"field": "data.attempts", "match": "*"}]), false),
+            (json!([{"field": "data.long", "match": "x*"}]), false),
             (json!([{"field": "data.error", "eq": null}]), true),
             (json!([{"field": "data.nothing.here", "eq": null}]), true),
             (json!([{"field": "tags.1", "eq": "failed"}]), true),
