@@ -14,6 +14,7 @@ pub mod delivery;
 mod depth;
 pub mod event;
 mod hook;
+mod hops;
 mod ids;
 mod inbox;
 mod invalid;
@@ -43,6 +44,7 @@ pub use delivery::{Delivery, DeliveryAttempt, DeliveryStatus, NextStep};
 pub use depth::is_too_deep;
 pub use event::{Event, EventType};
 pub use hook::{Hook, Imports, Version};
+pub use hops::{HOPS_HEADER, hops};
 pub use ids::{
     ApiToken, CallbackId, DeliveryId, EventId, Histo, HookId, HookToken, ProfileId, RunId, SubscriptionId, TaskKey,
     TokenHash, TokenId, UserId,
