@@ -15,7 +15,7 @@ async fn rounds(app: &TestApp, kind: &str, tags: serde_json::Value, url: &str) -
         all.iter().any(|delivery| delivery["attempts"][0]["status_code"] == 508)
     };
     eventually("a delivery is refused", async || refused().await).await;
-    app.get(&format!("/v1/events?limit=250&filters[type]={kind}")).await["items"].as_array().unwrap().len()
+    app.get(&format!("/v1/events?limit=250&type={kind}")).await["items"].as_array().unwrap().len()
 }
 
 #[tokio::test(flavor = "multi_thread")]
