@@ -13,7 +13,7 @@ const LONGEST_TAG: usize = 200;
 const MOST_FILTERS: usize = 20;
 const MOST_VALUES: usize = 100;
 const LONGEST_FIELD: usize = 200;
-const LONGEST_PATTERN: usize = 200;
+const LONGEST_PATTERN: usize = 127;
 
 /// Tags and filters together, as JSON, in bytes.
 const LARGEST_FILTERS: usize = 8 << 10;
