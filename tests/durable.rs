@@ -127,6 +127,8 @@ async fn what_a_caller_was_told_before_its_server_was_killed_stays() {
     let request = server.http.get(url(&hook)).query(&query).header("prefer", "respond-async");
     let task = accepted(request.send().await.unwrap()).await;
     signs.seen("started").await;
+    let result = format!("{}/v1/runs/{}/result{}", server.url, task.id, task.key());
+    eventually("the answer is told", async || server.http.get(&result).send().await.unwrap().status() == 200).await;
     server.kill();
     signs.give("gate");
     let server = Server::start_with(data.path(), &ONE_AT_A_TIME);

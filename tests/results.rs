@@ -46,6 +46,9 @@ async fn essence(response: Response) -> (u16, Vec<(String, String)>, Vec<u8>) {
         object.insert("run".to_owned(), json!("it"));
         object.shift_remove("id");
         object.shift_remove("time");
+        if let Some(error) = object.get_mut("@error") {
+            error["@time"].take();
+        }
         body = Value::Object(object).to_string().into_bytes();
     }
     (status, headers, body)
