@@ -46,6 +46,8 @@ pub struct Outgoing<'a> {
     pub timeout: Duration,
     /// What the receiver knows the message by, the same on every attempt.
     pub id: &'a str,
+    /// How many deliveries, this one included, lead to what comes of it. Its receiver may be this server.
+    pub hops: u32,
     /// Seconds since 1970, from the caller's clock.
     pub timestamp: i64,
     /// One, or two while the receiver goes over to a new one; none leaves the signature out.

@@ -314,6 +314,8 @@ async fn an_answer_of_another_shape_is_noted() {
     let mut valid = valid().await;
     valid.sort_by_key(Value::to_string);
     assert_eq!(valid, [json!(false), json!(false), json!(true)]);
+    let told = app.get("/v1/subscriptions").await["items"][0]["callbackUrl"].clone();
+    assert_eq!(told, json!(receiver.url()), "no more of it, as it has parameters in it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -240,6 +240,18 @@ async fn a_rate_limit_delays_and_drops_nothing() {
     assert_eq!(attempts, 4, "to wait is no attempt");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_back_does_not_make_a_rate_limit_last() {
+    let (scene, receiver) = (Scene::start().await, Receiver::start().await);
+    let callback = scene.callback(&receiver.url(), json!({"config": {"rate_limit": 1}})).await;
+    scene.subscribe(json!({"callback_id": callback["id"]})).await;
+    scene.happen(1).await;
+    scene.becomes("delivered", 1).await;
+    scene.turn(TimeDelta::days(-1));
+    scene.happen(2).await;
+    receiver.wait_for(2).await;
+}
+
 /// Gives the name another address from some time on.
 #[derive(Debug)]
 struct Rebinding {

@@ -143,6 +143,23 @@ async fn every_kind_of_body_is_kept() {
     assert_eq!(broken["media_type"], "multipart/form-data", "{broken}");
 }
 
+/// Parsers take 127 levels, and an inbox, or an event of it, wraps what was sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_nested_too_deep_to_be_read_again_is_kept_as_text() {
+    let app = TestApp::start_at(start(), |_| {}).await;
+    let inbox = lasting(&app).await;
+    let lists = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    for levels in [100, 101, 124, 125, 126, 127, 128] {
+        for body in [lists(levels), format!(r#"{{"a":{}}}"#, lists(levels - 1))] {
+            send(app.http.post(url(&inbox)).header("content-type", "application/json").body(body.clone())).await;
+            let result = read(&app, &inbox).await["result"].clone();
+            let told = app.get("/v1/events?limit=1").await["items"][0]["data"]["result"].clone();
+            assert_eq!(told, result);
+            assert_eq!(result["data"].as_str() == Some(&body), levels > 100, "{levels} {result}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn any_method_leaves_something_and_a_query_alone_is_the_result() {
     let app = TestApp::start().await;

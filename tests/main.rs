@@ -6,6 +6,7 @@ mod app;
 mod binary;
 mod callbacks;
 mod callbacks_refused;
+mod circles;
 mod cli;
 mod compression;
 mod concurrency;

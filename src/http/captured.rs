@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value, json};
 
 use super::{body, call, json};
-use crate::model::{Capture, object_of};
+use crate::model::{Capture, is_too_deep, object_of};
 use crate::service::Body;
 
 /// Most parts of a form that are looked at one by one.
@@ -37,7 +37,8 @@ async fn parsed(request: &HttpRequest, bytes: Vec<u8>) -> Option<Value> {
     let media_type = body::media_type(request);
     let is_json = media_type == "application/json" || media_type.ends_with("+json");
     let understood = match media_type.as_str() {
-        _ if is_json => json::parse("body", &bytes).ok(),
+        // What is nested too deep is kept as text: those who read it, or an event of it, could not parse it.
+        _ if is_json => json::parse("body", &bytes).ok().filter(|body| !is_too_deep(body)),
         "application/x-www-form-urlencoded" => form(&bytes),
         "multipart/form-data" => multipart(request, &bytes).await,
         _ => None,

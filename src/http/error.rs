@@ -147,6 +147,7 @@ impl From<Error> for ApiError {
             Error::TooManyReaders { retry_after } => {
                 Problem::new("too-many-readers", StatusCode::TOO_MANY_REQUESTS, told).retry_after(retry_after)
             }
+            Error::Loop => Problem::new("loop-detected", StatusCode::LOOP_DETECTED, told),
             Error::Draining { retry_after } => {
                 Problem::new("shutting-down", StatusCode::SERVICE_UNAVAILABLE, told).retry_after(retry_after)
             }

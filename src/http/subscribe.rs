@@ -1,6 +1,6 @@
 //! What `POST /v1/subscriptions` takes, read field by field.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use serde_json::{Map, Value};
 
 use crate::model::{CallbackId, Filter, FilterTest, Invalid, SubscriptionMode};
@@ -13,7 +13,10 @@ const LONGEST_TAG: usize = 200;
 const MOST_FILTERS: usize = 20;
 const MOST_VALUES: usize = 100;
 const LONGEST_FIELD: usize = 200;
-const LONGEST_PATTERN: usize = 200;
+const LONGEST_PATTERN: usize = 127;
+
+/// Tags and filters together, as JSON, in bytes.
+const LARGEST_FILTERS: usize = 8 << 10;
 
 const FIELDS: [&str; 7] = ["callbackUrl", "callback_id", "topic", "mode", "tags", "filters", "expires_at"];
 /// Where the field of a filter may begin: what an event has.
@@ -25,6 +28,12 @@ pub(super) fn read(mut body: Map<String, Value>) -> Result<NewSubscription, Inva
         return Err(Invalid::new(unknown, format!("is not a field of a subscription: {}", FIELDS.join(", "))));
     }
     body.retain(|_, value| !value.is_null());
+    let size: usize =
+        ["tags", "filters"].iter().filter_map(|name| body.get(*name)).map(|all| all.to_string().len()).sum();
+    if size > LARGEST_FILTERS {
+        let kib = LARGEST_FILTERS >> 10;
+        return Err(Invalid::new("filters", format!("are, with the tags, larger than {kib} KiB")));
+    }
     let mut take = |name: &str| body.remove(name);
     Ok(NewSubscription {
         aim: aim(take("callbackUrl"), take("callback_id"), take("topic"))?,
@@ -51,8 +60,10 @@ fn aim(url: Option<Value>, callback: Option<Value>, topic: Option<Value>) -> Res
 
 fn time(value: Value) -> Result<DateTime<Utc>, Invalid> {
     let text = text("expires_at", value)?;
-    let time = DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc());
-    time.map_err(|_| Invalid::new("expires_at", "must be a time as RFC 3339 has it, e.g. 2026-01-31T08:00:00Z"))
+    let time = DateTime::parse_from_rfc3339(&text).ok().map(|time| time.to_utc());
+    // A later year, which another zone can bring, could not be told as RFC 3339 has it.
+    time.filter(|time| time.year() <= 9_999)
+        .ok_or_else(|| Invalid::new("expires_at", "must be a time as RFC 3339 has it, e.g. 2026-01-31T08:00:00Z"))
 }
 
 fn tags(value: Value) -> Result<Vec<Vec<String>>, Invalid> {
@@ -176,7 +187,9 @@ mod tests {
             (json!({"topic": "t", "tags": [["a", 1]]}), "tags[0][1]"),
             (json!({"topic": "t", "tags": many}), "tags"),
             (json!({"topic": "t", "expires_at": "tomorrow"}), "expires_at"),
+            (json!({"topic": "t", "expires_at": "9999-12-31T23:59:59-01:00"}), "expires_at"),
             (json!({"topic": "t", "filters": {}}), "filters"),
+            (filter(json!({"field": "type", "eq": "x".repeat(LARGEST_FILTERS)})), "filters"),
             (filter(json!("type")), "filters[1]"),
             (filter(json!({"eq": 1})), "filters[1].field"),
             (filter(json!({"field": "owner", "eq": 1})), "filters[1].field"),

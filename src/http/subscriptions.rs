@@ -13,7 +13,7 @@ use super::list::ListQuery;
 use super::{body, json, reply, subscribe, tasks};
 use crate::model::{
     Invalid, SigningSecret, Subscription, SubscriptionId, SubscriptionKind, SubscriptionStatus, Target, TopicName,
-    notification,
+    delivery, notification,
 };
 use crate::service::{Asker, Service, SubscriptionQuery};
 
@@ -39,7 +39,11 @@ fn view(subscription: &Subscription, query: &str) -> Value {
     }
     let (mut url, mut callback, mut topic) = (None, None, None);
     match &subscription.target {
-        Target::Url { url: at, .. } => url = Some(at),
+        // That of a declared callback has parameters in it, which may be sensitive, and is its caller's.
+        Target::Url { url: at, .. } if subscription.kind == SubscriptionKind::Declared => {
+            url = Some(delivery::receiver_of_url(at));
+        }
+        Target::Url { url: at, .. } => url = Some(at.clone()),
         Target::Callback(id) => callback = Some(id),
         Target::Topic(name) => {
             links["events"] = json!({"href": format!("/v1/topics/{name}/events")});

@@ -11,8 +11,10 @@ mod contract;
 mod cors;
 mod declared;
 pub mod delivery;
+mod depth;
 pub mod event;
 mod hook;
+mod hops;
 mod ids;
 mod inbox;
 mod invalid;
@@ -39,8 +41,10 @@ pub use contract::{Contract, Parameter, describe};
 pub use cors::{Cors, Origin};
 pub use declared::{DeclaredCallback, DeclaredCallbacks};
 pub use delivery::{Delivery, DeliveryAttempt, DeliveryStatus, NextStep};
+pub use depth::is_too_deep;
 pub use event::{Event, EventType};
 pub use hook::{Hook, Imports, Version};
+pub use hops::{HOPS_HEADER, hops};
 pub use ids::{
     ApiToken, CallbackId, DeliveryId, EventId, Histo, HookId, HookToken, ProfileId, RunId, SubscriptionId, TaskKey,
     TokenHash, TokenId, UserId,

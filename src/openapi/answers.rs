@@ -77,6 +77,7 @@ fn problems(signed: bool, keyed: bool) -> Vec<ProblemRow> {
         ("503", "shutting-down", "The server is shutting down.", &["Retry-After"]),
         ("504", "timeout", "The run took too long.", &[]),
         ("507", "insufficient-storage", "The server's disk is full.", &[]),
+        ("508", "loop-detected", "Too many deliveries, one behind another, led to the call.", &[]),
     ];
     if signed {
         problems.push(("401", "unauthorized", "The signature is missing, wrong, or was used before.", &[]));

@@ -235,7 +235,7 @@ fn what_was_answered_is_what_is_promised() {
 
 #[test]
 fn statuses_follow_from_what_is_known() {
-    let usual = ["202", "403", "404", "408", "409", "413", "422", "429", "500", "503", "504", "507"];
+    let usual = ["202", "403", "404", "408", "409", "413", "422", "429", "500", "503", "504", "507", "508"];
     let plain = hook("a.ipynb", json!({}));
     let document_of = |described: &Described<'_>| document(described);
     let known = document_of(&described(&plain, None, &[answer(200, "text/plain")]));

@@ -20,7 +20,7 @@ use super::request::{Call, Wish};
 use super::tasks::Task;
 use super::watch::LiveRun;
 use super::{Error, RETRY_AFTER, Result, Service, kept};
-use crate::model::{Caller, Histo, Hook, Mode, RunId, RunState, Trigger, Version, Workdir};
+use crate::model::{Caller, Histo, Hook, Mode, RunId, RunState, Trigger, Version, Workdir, hops};
 use crate::store::NewRun;
 
 /// A hook that was asked for by its token, with a place in its queue.
@@ -204,11 +204,14 @@ impl Service {
         order: &mut Order,
         (trigger, rerun_of): (Trigger, Option<RunId>),
     ) -> Result<(Arc<LiveRun>, Option<Prepared>)> {
+        let call = order.call.as_ref().ok_or_else(lost)?;
+        let headers = call.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let hops = hops(headers).ok_or(Error::Loop)?;
         let subscription = self.task_callback(order, trigger).await?;
         if order.mode == Mode::Async {
             self.keep_uploads(order).await?;
         }
-        let call = order.call.as_ref().ok_or_else(|| Error::Internal("a call without its request".to_owned()))?;
+        let call = order.call.as_ref().ok_or_else(lost)?;
         let method = call.method.clone();
         let request = kept::request(call, order)?;
         let prepared = self.prepare(order).await?;
@@ -225,6 +228,7 @@ impl Service {
             cells_total: prepared.cells.len(),
             request: &request,
             subscription: subscription.as_ref(),
+            hops,
             now: self.clock.now(),
         };
         tracing::debug!("the call is prepared");
@@ -237,6 +241,10 @@ impl Service {
         let prepared = (order.mode == Mode::Sync).then(|| Prepared { histo, ..prepared });
         Ok((live, prepared))
     }
+}
+
+fn lost() -> Error {
+    Error::Internal("a call without its request".to_owned())
 }
 
 fn places(number: Option<u32>) -> Option<usize> {

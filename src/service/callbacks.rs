@@ -136,6 +136,7 @@ impl Service {
             headers: &headers,
             timeout,
             id: &EventId::new().to_string(),
+            hops: 1,
             timestamp: self.clock.now().timestamp(),
             secrets,
             content_type: Some("application/json"),

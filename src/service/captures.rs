@@ -164,7 +164,7 @@ mod tests {
     fn capture(size: usize) -> NewCapture {
         let body = serde_json::Value::String("x".repeat(size));
         let capture = crate::model::Capture::new(Some(body), serde_json::Map::new(), serde_json::Map::new());
-        NewCapture::new("test".parse().unwrap(), &capture, chrono::DateTime::UNIX_EPOCH).unwrap()
+        NewCapture::new("test".parse().unwrap(), &capture, 0, chrono::DateTime::UNIX_EPOCH).unwrap()
     }
 
     #[tokio::test]

@@ -2,9 +2,10 @@
 
 mod of_call;
 mod of_run;
+mod work;
 
 use chrono::TimeDelta;
-use jsonschema::{Draft, Validator};
+use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
 pub(super) use self::of_call::{Asked, Wanted, wanted};
@@ -17,6 +18,8 @@ use crate::model::{
 
 /// How long both secrets sign once there is a new one.
 const BOTH: TimeDelta = TimeDelta::days(1);
+/// Steps back that a pattern may take in one text.
+const MOST_BACKTRACKING: usize = 10_000;
 
 impl Service {
     /// The callbacks that a hook's live version declares, and what they are signed with.
@@ -61,6 +64,9 @@ pub(super) fn check(callbacks: &DeclaredCallbacks) -> Result<(), Invalid> {
             let no_schema = |error| Invalid::new(format!("{field}.{part}"), format!("is no JSON Schema: {error}"));
             validator(schema).map_err(no_schema)?;
         }
+        if let Some(answer) = &one.response {
+            work::check(answer).map_err(|reason| Invalid::new(format!("{field}.response"), reason))?;
+        }
     }
     Ok(())
 }
@@ -101,8 +107,9 @@ pub fn fits(schema: &Value, response: &str) -> bool {
 
 /// Of draft 2020-12, as OpenAPI 3.1 has it; formats are asserted. Nothing is fetched from elsewhere.
 fn validator(schema: &Value) -> Result<Validator, String> {
+    let patterns = PatternOptions::fancy_regex().backtrack_limit(MOST_BACKTRACKING);
     let options = jsonschema::options().with_draft(Draft::Draft202012).should_validate_formats(true);
-    options.build(schema).map_err(|error| error.to_string())
+    options.with_pattern_options(patterns).build(schema).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -122,6 +129,7 @@ mod tests {
             (json!({"a": {"$url": {"response": {"pattern": "("}}}}), "callbacks.a.response", "is no JSON Schema"),
             (json!({"a": {"$url": {"body": {"$ref": "http://h/schema"}}}}), "callbacks.a.body", "is no JSON Schema"),
             (json!({"a": {"$url": {"body": {"$ref": "#/$defs/none"}}}}), "callbacks.a.body", "is no JSON Schema"),
+            (json!({"a": {"$url": {"response": {"items": {"$ref": "#"}}}}}), "callbacks.a.response", "itself"),
         ] {
             let error = check(&declared(value)).unwrap_err();
             assert_eq!(error.field, field);

@@ -42,6 +42,9 @@ pub enum Error {
     /// More is being sent to inboxes than can be stored.
     #[error("more is being sent than can be stored: try again later")]
     Busy { retry_after: u64 },
+    /// Deliveries lead to further ones without an end.
+    #[error("this was brought about by too many deliveries one behind another: they may go round in a circle")]
+    Loop,
     #[error("the server is shutting down")]
     Draining { retry_after: u64 },
     /// There is no room for it on the disk; nothing was changed. The cause is for the log.

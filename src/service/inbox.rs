@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep_until};
 
 use super::{Error, Result, Service};
-use crate::model::{Caller, Capture, Inbox, InboxId, InboxSetup, Invalid, Owner, Page, Role, UserId};
+use crate::model::{Caller, Capture, Inbox, InboxId, InboxSetup, Invalid, Owner, Page, Role, UserId, hops};
 use crate::response::HeaderRule;
 use crate::store::{InboxReply, NewCapture};
 
@@ -106,7 +106,9 @@ impl Service {
 
     /// Keeps what was sent to an inbox; it is on disk when this has ended. Gives what to answer.
     pub async fn capture(&self, id: InboxId, capture: &Capture) -> Result<InboxReply> {
-        let new = NewCapture::new(id, capture, self.clock.now())?;
+        let headers = capture.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+        let hops = hops(headers).ok_or(Error::Loop)?;
+        let new = NewCapture::new(id, capture, hops, self.clock.now())?;
         self.captures.store(new).await?.ok_or_else(not_found)
     }
 

@@ -9,7 +9,7 @@ use reqwest::{Client, ClientBuilder, Method, Request};
 use super::resolver::Gate;
 use super::target::Target;
 use super::{Outgoing, headers, signature};
-use crate::model::CallbackMethod;
+use crate::model::{CallbackMethod, HOPS_HEADER};
 
 /// Shared by the addresses of a name, so that one that does not answer leaves time for the next.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -74,6 +74,7 @@ fn header_map(outgoing: &Outgoing<'_>) -> Result<HeaderMap, String> {
         Ok::<_, String>(())
     };
     insert("webhook-id", outgoing.id)?;
+    insert(HOPS_HEADER, &outgoing.hops.to_string())?;
     insert("webhook-timestamp", &outgoing.timestamp.to_string())?;
     if !outgoing.secrets.is_empty() {
         let signature = signature::header(outgoing.id, outgoing.timestamp, outgoing.body, outgoing.secrets);

@@ -2,8 +2,10 @@
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::model::HOPS_HEADER;
+
 /// Headers that are the sender's own, as they say where a message begins and ends and whom it is for.
-const OWN: [&str; 14] = [
+const OWN: [&str; 15] = [
     "host",
     "content-length",
     "content-encoding",
@@ -18,6 +20,7 @@ const OWN: [&str; 14] = [
     "proxy-authenticate",
     "proxy-connection",
     "http2-settings",
+    HOPS_HEADER,
 ];
 const OWN_PREFIX: &str = "webhook-";
 const LONGEST_NAME: usize = 200;
@@ -71,6 +74,7 @@ mod tests {
         for (name, value) in [
             ("Webhook-Signature", "hush"),
             ("webhook-anything", "hush"),
+            ("Nbhook-Hops", "hush"),
             ("HOST", "hush"),
             ("Content-Length", "5"),
             ("transfer-encoding", "chunked"),

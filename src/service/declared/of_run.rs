@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::of_call::Wanted;
 use crate::expression::{Response, Unresolved};
-use crate::model::{NextUrl, RunId, RunState, SigningSecret};
+use crate::model::{NextUrl, RunId, RunState, SigningSecret, is_too_deep};
 use crate::notebook::mask_value;
 use crate::response::{Answer, Callback, Content};
 use crate::service::attempt::Run;
@@ -169,6 +169,10 @@ fn note(run: &mut Run, prepared: &mut Prepared, callback: &Callback) -> Option<u
         run.sent.warn(format!("the callback `{name}` was not sent: its body is larger than {kib} KiB"));
         return None;
     }
+    if is_too_deep(body) {
+        run.sent.warn(format!("the callback `{name}` was not sent: its body is nested too deep"));
+        return None;
+    }
     Some(*nth)
 }
 
@@ -186,7 +190,8 @@ fn declared(one: &Wanted, url: String, body: Value, secrets: &[SigningSecret]) -
 /// What is sent if the notebook sends nothing: its answer, or that there is another one.
 fn answer_of(run: RunId, ending: &Ending, secrets: &[String]) -> Value {
     let told = json!({"run": run, "state": RunState::Succeeded});
-    let mut answer = ending.answer.as_ref().and_then(json_of).filter(|answer| answer.to_string().len() <= LARGEST);
+    let is_fit = |answer: &Value| !is_too_deep(answer) && answer.to_string().len() <= LARGEST;
+    let mut answer = ending.answer.as_ref().and_then(json_of).filter(is_fit);
     if let Some(answer) = &mut answer {
         mask_value(answer, secrets);
     }

@@ -86,6 +86,7 @@ impl Service {
             headers: &to.headers,
             timeout: self.timeout(due),
             id: &due.event.to_string(),
+            hops: due.hops.saturating_add(1),
             timestamp: at.timestamp(),
             secrets: &secrets,
             content_type: has_body.then_some("application/json"),

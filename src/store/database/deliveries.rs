@@ -32,6 +32,9 @@ pub struct ClaimLimits {
     pub rate_limit: Option<u32>,
 }
 
+/// The longest wait for a rate limit. What is behind that was written before the clock was set back.
+const LONGEST_TURN: Duration = Duration::minutes(1);
+
 /// What a claim took.
 #[derive(Debug, Default)]
 pub struct Claimed {
@@ -41,7 +44,8 @@ pub struct Claimed {
     pub taken: usize,
 }
 
-/// $1: now; $2: until when the lease is; $3: how many at one receiver; $4: how many in all.
+/// $1: now; $2: until when the lease is; $3: how many at one receiver; $4: how many in all; $5: until when a rate
+/// limit may reach.
 ///
 /// Whose receiver has the fewest attempts going on comes first, then who waits longest: a receiver that is slow, or has much to
 /// get, takes what the others leave. However much waits for it, it is not looked through: from each receiver to the next, the
@@ -56,7 +60,7 @@ const CLAIM: &str = "UPDATE deliveries SET status = 'attempting', lease_until = 
      busy (receiver, attempts) AS (
          SELECT receiver, COUNT(*) FROM deliveries WHERE lease_until > $1 GROUP BY receiver
      ),
-     limited (receiver) AS (SELECT 'callback:' || id FROM callbacks WHERE free_at > $1),
+     limited (receiver) AS (SELECT 'callback:' || id FROM callbacks WHERE free_at > $1 AND free_at <= $5),
      placed (id, next_attempt_at, place) AS (
          SELECT d.id, d.next_attempt_at, COALESCE(b.attempts, 0)
              + ROW_NUMBER() OVER (PARTITION BY d.receiver ORDER BY d.next_attempt_at, d.id)
@@ -79,6 +83,7 @@ impl Database {
             .bind(millis(now + limits.lease))
             .bind(limits.per_receiver)
             .bind(limits.most)
+            .bind(millis(now + LONGEST_TURN))
             .fetch_all(&mut *tx)
             .await?;
         rows.sort_unstable_by(|(id, due), (other, its_due)| (due, id).cmp(&(its_due, other)));
@@ -149,7 +154,7 @@ async fn take(tx: &mut Write, id: DeliveryId, limits: &ClaimLimits, now: DateTim
     if let Some(callback) = due.callback
         && let Some(rate) = rate_limit.or(limits.rate_limit)
     {
-        if free_at.is_some_and(|free_at| now < free_at) {
+        if free_at.is_some_and(|free_at| now < free_at && free_at <= now + LONGEST_TURN) {
             return release(tx, id).await.map(|()| None);
         }
         take_turn(tx, callback, now + Duration::milliseconds(60_000 / i64::from(rate.max(1)))).await?;

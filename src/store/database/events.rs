@@ -26,6 +26,8 @@ pub(super) struct NewEvent {
     /// Tags that say what it is about.
     pub(super) about: Vec<String>,
     pub(super) data: Value,
+    /// How many deliveries, one behind another, led to it.
+    pub(super) hops: u32,
 }
 
 /// A call of a callback that a hook declared.
@@ -117,10 +119,10 @@ pub(super) async fn emit(tx: &mut Write, new: NewEvent, mail: Option<(&NewNotice
 }
 
 async fn write(tx: &mut Write, new: NewEvent) -> Result<Event> {
-    let NewEvent { owner, kind, at, about, data } = new;
+    let NewEvent { owner, kind, at, about, data, hops } = new;
     let event = Event { id: EventId::new(), owner, kind, at, tags: event::tags(kind, about), data };
     sqlx::query(
-        "INSERT INTO events (id, owner_id, type, at, tags, data_type, data) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO events (id, owner_id, type, at, tags, data_type, data, hops) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(event.id.to_string())
     .bind(owner.to_string())
@@ -129,6 +131,7 @@ async fn write(tx: &mut Write, new: NewEvent) -> Result<Event> {
     .bind(to_json(&event.tags)?)
     .bind(kind.parts().0)
     .bind(to_json(&event.data)?)
+    .bind(hops)
     .execute(&mut **tx)
     .await?;
     Ok(event)
@@ -215,7 +218,8 @@ pub(super) async fn call_back(tx: &mut Write, run: RunId, new: &NewDeclared, at:
     let (run, path) = runs::read(tx, run).await?;
     let data = json!({"run": run.id, "hook": run.hook, "path": path, "callback": new.name, "body": new.body});
     let about = vec![event::hook_tag(run.hook), event::run_tag(run.id)];
-    let event = emit(tx, NewEvent { owner: run.owner, kind: EventType::RunCallback, at, about, data }, None).await?;
+    let (kind, hops) = (EventType::RunCallback, runs::hops(tx, run.id).await?);
+    let event = emit(tx, NewEvent { owner: run.owner, kind, at, about, data, hops }, None).await?;
     let subscription = Subscription {
         id: SubscriptionId::new(),
         owner: run.owner,

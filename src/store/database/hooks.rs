@@ -342,7 +342,7 @@ async fn read(tx: &mut Write, id: HookId) -> Result<Hook> {
 
 async fn tell(tx: &mut Write, kind: EventType, hook: &Hook, at: DateTime<Utc>) -> Result<()> {
     let about = vec![event::hook_tag(hook.id)];
-    let new = NewEvent { owner: hook.owner, kind, at, about, data: event::hook_data(hook) };
+    let new = NewEvent { owner: hook.owner, kind, at, about, data: event::hook_data(hook), hops: 0 };
     events::emit(tx, new, None).await.map(drop)
 }
 

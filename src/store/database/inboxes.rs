@@ -13,6 +13,8 @@ use crate::store::{Result, StoreError};
 pub struct NewCapture {
     inbox: InboxId,
     at: DateTime<Utc>,
+    /// How many deliveries led to it.
+    hops: u32,
     // JSON
     result: String,
     query: String,
@@ -20,9 +22,9 @@ pub struct NewCapture {
 }
 
 impl NewCapture {
-    pub fn new(inbox: InboxId, capture: &Capture, at: DateTime<Utc>) -> Result<Self> {
+    pub fn new(inbox: InboxId, capture: &Capture, hops: u32, at: DateTime<Utc>) -> Result<Self> {
         let [result, query, headers] = [&capture.result, &capture.query, &capture.headers].map(to_json);
-        Ok(Self { inbox, at, result: result?, query: query?, headers: headers? })
+        Ok(Self { inbox, at, hops, result: result?, query: query?, headers: headers? })
     }
 
     pub fn inbox(&self) -> &InboxId {
@@ -174,6 +176,7 @@ async fn keep(tx: &mut Write, new: &NewCapture) -> Result<Option<InboxReply>> {
         at: new.at,
         about: vec![format!("inbox:{}", new.inbox.expose())],
         data: event::inbox_data(&new.inbox, row.received.unsigned_abs(), &new.result, &new.query),
+        hops: new.hops,
     };
     events::emit(tx, event, None).await?;
     row.try_into().map(Some)

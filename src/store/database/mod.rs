@@ -215,6 +215,7 @@ fn migrations() -> Migrator {
         (8, "events", include_str!("../migrations/0008_events.sql")),
         (9, "declared callbacks", include_str!("../migrations/0009_declared_callbacks.sql")),
         (10, "deliveries", include_str!("../migrations/0010_deliveries.sql")),
+        (11, "hops", include_str!("../migrations/0011_hops.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)

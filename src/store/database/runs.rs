@@ -28,6 +28,8 @@ pub struct NewRun<'a> {
     pub request: &'a str,
     /// What tells its caller of its end.
     pub subscription: Option<&'a Subscription>,
+    /// How many deliveries led to it.
+    pub hops: u32,
     pub now: DateTime<Utc>,
 }
 
@@ -159,11 +161,19 @@ pub(super) async fn read(tx: &mut Write, id: RunId) -> Result<(Run, HookPath)> {
 }
 
 /// Tells that a run has come to the state it is in.
+/// How many deliveries led to a run.
+pub(super) async fn hops(tx: &mut Write, id: RunId) -> Result<u32> {
+    let hops: i64 =
+        sqlx::query_scalar("SELECT hops FROM runs WHERE id = $1").bind(id.to_string()).fetch_one(&mut **tx).await?;
+    Ok(u32::try_from(hops).unwrap_or(u32::MAX))
+}
+
 async fn tell(tx: &mut Write, id: RunId, at: DateTime<Utc>, mail: Option<&NewNotice>) -> Result<Event> {
     let (run, path) = read(tx, id).await?;
     let about = vec![event::hook_tag(run.hook), event::run_tag(id)];
     let kind = EventType::Run(run.state);
-    let new = NewEvent { owner: run.owner, kind, at, about, data: event::run_data(&run, &path) };
+    let hops = hops(tx, id).await?;
+    let new = NewEvent { owner: run.owner, kind, at, about, data: event::run_data(&run, &path), hops };
     events::emit(tx, new, mail.map(|notice| (notice, id))).await
 }
 
@@ -183,7 +193,8 @@ impl Database {
         let histo = Histo::next(new.now, last.as_ref());
         sqlx::query(
             "INSERT INTO runs (id, hook_id, owner_id, version, histo, state, origin, mode, rerun_of, method, created_at,
-             cells_total, cells_done, warnings) VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, $8, $9, $10, $11, 0, '[]')",
+             cells_total, cells_done, warnings, hops)
+             VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, $8, $9, $10, $11, 0, '[]', $12)",
         )
         .bind(new.id.to_string())
         .bind(new.hook.to_string())
@@ -196,6 +207,7 @@ impl Database {
         .bind(new.method)
         .bind(millis(new.now))
         .bind(i64::try_from(new.cells_total).unwrap_or(i64::MAX))
+        .bind(new.hops)
         .execute(&mut *tx)
         .await?;
         calls::keep(&mut tx, new.id, new.request).await?;

@@ -38,6 +38,7 @@ row! {
         expects: Option<String>,
         status: String,
         attempts: i64,
+        hops: i64,
     }
 }
 
@@ -55,13 +56,15 @@ pub(super) struct Ending {
     expects: Option<String>,
     status: DeliveryStatus,
     attempts: i64,
+    /// Of its event.
+    pub(super) hops: u32,
 }
 
 impl Ending {
     pub(super) async fn read(tx: &mut Write, id: DeliveryId) -> Result<Self> {
         let row: EndRow = sqlx::query_as(
             "SELECT d.owner_id, d.event_id, e.type AS kind, d.subscription_id, d.callback_id, d.method, d.body, d.expects,
-                 d.status, d.attempts FROM deliveries d JOIN events e ON e.id = d.event_id WHERE d.id = $1",
+                 d.status, d.attempts, e.hops FROM deliveries d JOIN events e ON e.id = d.event_id WHERE d.id = $1",
         )
         .bind(id.to_string())
         .fetch_one(&mut **tx)
@@ -78,6 +81,7 @@ impl Ending {
             expects: row.expects,
             status: parse(&row.status)?,
             attempts: row.attempts,
+            hops: u32::try_from(row.hops).unwrap_or(u32::MAX),
         })
     }
 
@@ -249,7 +253,8 @@ async fn tell_dead(tx: &mut Write, delivery: &Ending, now: DateTime<Utc>) -> Res
         "error": error,
     });
     let kind = EventType::DeliveryDead;
-    let event = NewEvent { owner: delivery.owner, kind, at: now, about: delivery.about(), data };
+    let hops = delivery.hops;
+    let event = NewEvent { owner: delivery.owner, kind, at: now, about: delivery.about(), data, hops };
     events::emit(tx, event, None).await.map(drop)
 }
 

@@ -23,6 +23,8 @@ pub struct DueDelivery {
     pub expects: Option<String>,
     /// How many attempts there were.
     pub attempts: u32,
+    /// How many deliveries led to the event.
+    pub hops: u32,
 }
 
 /// Where a delivery goes, and how.
@@ -79,6 +81,7 @@ row! {
         body: Option<String>,
         expects: Option<String>,
         attempts: i64,
+        hops: i64,
         enabled: Option<bool>,
         config: Option<String>,
         secret: Option<String>,
@@ -89,7 +92,7 @@ row! {
 }
 
 const DUE: &str = "SELECT d.event_id, d.owner_id, e.type AS kind, e.at, e.tags, e.data, d.subscription_id,
-         s.status AS subscription_status, s.callback_url, s.secrets, d.callback_id, d.method, d.body, d.expects, d.attempts,
+         s.status AS subscription_status, s.callback_url, s.secrets, d.callback_id, d.method, d.body, d.expects, d.attempts, e.hops,
          c.enabled, c.config, c.secret, c.secret_before, c.secret_until, c.free_at
      FROM deliveries d JOIN events e ON e.id = d.event_id JOIN subscriptions s ON s.id = d.subscription_id
      LEFT JOIN callbacks c ON c.id = d.callback_id WHERE d.id = $1";
@@ -129,6 +132,7 @@ impl DueRow {
             body: self.body.unwrap_or_else(|| notification::of_event(subscription, &event).to_string()),
             expects: self.expects,
             attempts: u32::try_from(self.attempts).unwrap_or(u32::MAX),
+            hops: u32::try_from(self.hops).unwrap_or(u32::MAX),
         };
         Ok(Open { due, rate_limit, free_at: self.free_at.map(time).transpose()? })
     }

@@ -68,7 +68,8 @@ pub(super) async fn disable(tx: &mut Write, delivery: &Ending, reason: &str, now
         "reason": reason,
     });
     let kind = EventType::CallbackDisabled;
-    let event = NewEvent { owner: delivery.owner, kind, at: now, about: delivery.about(), data };
+    let hops = delivery.hops;
+    let event = NewEvent { owner: delivery.owner, kind, at: now, about: delivery.about(), data, hops };
     events::emit(tx, event, None).await?;
     mail(tx, delivery, NoticeEvent::CallbackDisabled, reason, now).await
 }
