@@ -13,6 +13,7 @@ mod declared;
 pub mod delivery;
 mod depth;
 pub mod event;
+mod filter;
 mod hook;
 mod hops;
 mod ids;
@@ -43,6 +44,7 @@ pub use declared::{DeclaredCallback, DeclaredCallbacks};
 pub use delivery::{Delivery, DeliveryAttempt, DeliveryStatus, NextStep};
 pub use depth::is_too_deep;
 pub use event::{Event, EventType};
+pub use filter::{Filter, FilterTest};
 pub use hook::{Hook, Imports, Version};
 pub use hops::{HOPS_HEADER, hops};
 pub use ids::{
@@ -61,8 +63,6 @@ pub use run::{CellStatus, CellTiming, ErrorKind, Run, RunError, RunState, Trigge
 pub use run_event::RunEvent;
 pub use signature::{Scheme, Secret, Signature};
 pub use signing::{CallbackMethod, SigningSecret};
-pub use subscription::{
-    Filter, FilterTest, Subscription, SubscriptionKind, SubscriptionMode, SubscriptionStatus, Target,
-};
+pub use subscription::{Subscription, SubscriptionKind, SubscriptionMode, SubscriptionStatus, Target};
 pub use topic::TopicName;
 pub use user::{Caller, Owner, Role, TokenInfo, User};
