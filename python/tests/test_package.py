@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -65,6 +66,13 @@ SIGNATURES = {
     "respond_notebook": "format=None, status=None, headers=None",
     "respond_error": "status, detail, failed=True, headers=None, early=False",
 }
+
+
+def test_no_file_has_the_name_of_a_module_of_python():
+    # Kernels begin as scripts of this folder, which is then the first place to look for modules.
+    names = {path.stem for path in pathlib.Path(nbhook.__file__).parent.glob("*.py")}
+    known = getattr(sys, "stdlib_module_names", ())  # since Python 3.10
+    assert names & set(known) == set()
 
 
 def test_exported_names():

@@ -34,7 +34,7 @@ def call(
     """See ``webhook.run``."""
     import json
 
-    from ._json import to_json
+    from ._to_json import to_json
     from ._tasks import task_of
 
     headers = _headers(wait, idempotency_key)

@@ -26,7 +26,7 @@ def callback(name: str, body: Any) -> None:
     import json
 
     from ._hooks import inside_run
-    from ._json import to_json
+    from ._to_json import to_json
 
     if not isinstance(name, str) or not name:
         raise TypeError(f"name must be the name of a declared callback, not {name!r}")

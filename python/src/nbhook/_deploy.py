@@ -79,7 +79,7 @@ def _meta(notebook: _paths.Notebook, params: Mapping[str, Any] | None, python: s
 
 
 def _object(name: str, value: Any, example: str) -> dict[str, Any]:
-    from ._json import to_json
+    from ._to_json import to_json
 
     plain = to_json(value)
     if not isinstance(plain, dict):

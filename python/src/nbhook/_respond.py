@@ -45,7 +45,7 @@ def respond_json(data: Any, status: Status = None, headers: Headers = None, earl
     """
     import json
 
-    from ._json import to_json
+    from ._to_json import to_json
 
     value = to_json(data)
     text = _text("respond_json", json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False), "")

@@ -89,7 +89,7 @@ async fn the_kernel_looks_like_ipykernels_own() {
     let source = "import sys, os, json\nprint(json.dumps({'path': sys.path, 'argv': sys.argv, 'main': \
                   [n for n in dir(sys.modules['__main__']) if not n.startswith('_')], \
                   'run': os.environ.get('NBHOOK_RUN'), 'cwd': os.getcwd(), 'extra': os.environ['EXTRA'],\
-                  'file': '__file__' in globals(), 'spec': __spec__ is None, 'token': os.environ.get('NBHOOK_ADMIN_TOKEN')}))";
+                  'file': '__file__' in globals(), 'json': str(json.encoder.c_make_encoder), 'spec': __spec__ is None, 'token': os.environ.get('NBHOOK_ADMIN_TOKEN')}))";
     let mut notebook = Notebook::new(&[source]);
     notebook.job.env = vec![("EXTRA".to_owned(), "given".to_owned())];
     let (id, workdir) = (notebook.job.run.to_string(), notebook.job.workdir.clone());
@@ -108,7 +108,7 @@ async fn the_kernel_looks_like_ipykernels_own() {
     path.push(json!(support::client_dir().to_str().unwrap()));
     assert_eq!(seen["path"], Value::Array(path));
     assert_eq!(seen["argv"], json!([plain["argv"][0]]));
-    for same in ["main", "file", "spec", "cwd"] {
+    for same in ["main", "file", "spec", "cwd", "json"] {
         assert_eq!(seen[same], plain[same], "{same}");
     }
     assert_eq!((seen["run"].as_str(), seen["extra"].as_str()), (Some(id.as_str()), Some("given")));

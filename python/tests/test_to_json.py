@@ -15,7 +15,7 @@ import uuid
 
 import pytest
 
-from nbhook._json import to_json
+from nbhook._to_json import to_json
 
 
 class Colour(enum.Enum):
