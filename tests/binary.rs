@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::app::{client, ok, python, spawns, url};
 
 /// How long something may take that is sure to happen.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// `nbhook` with these arguments and no setting from outside.
 #[expect(clippy::disallowed_methods, reason = "a test's own process, killed by `Server` or waited for")]

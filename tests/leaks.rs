@@ -92,9 +92,16 @@ async fn two_hundred_runs_leave_nothing_behind() {
     }
     runs(&server, &hooks, 2 * hooks.len()).await; // fills pools and caches
     // Idle threads and connections of the server end after a while by themselves.
-    let settled = |most: Held| {
+    let mut last = None;
+    let mut settled = |most: Held| {
+        let begun = std::time::Instant::now();
         eventually("nothing is left", || {
             let now = held(&server, &data);
+            // What it is has to be told before the time is over.
+            if begun.elapsed() > crate::binary::PATIENCE.mul_f64(0.9) && last != Some(now) {
+                println!("still there: {now:?} of {most:?}; {:?}", processes_of_runs(&server.url));
+                last = Some(now);
+            }
             let fits = now.files <= most.files && now.threads <= most.threads;
             (fits && Held { files: 0, threads: 0, ..now } == Held { files: 0, threads: 0, ..most }).then_some(now)
         })
