@@ -18,6 +18,7 @@ use super::{Service, on_disk};
 use crate::kernel::process::{Resources, kill_orphans};
 use crate::kernel::{Execution, Job, Leaving, Limits};
 use crate::model::{ErrorKind, Mode, OnInterrupt, RunError, RunState, Workdir};
+use crate::response::Callback;
 
 /// Longest time between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
@@ -203,8 +204,12 @@ impl Service {
                 Some(output) = marked.recv() => self.answer_early(run, prepared, &output).await,
                 Some(callback) = called.recv() => self.call_back(run, prepared, callback).await,
                 // Dropping the execution kills its kernel.
-                () = live.cancelled() => return Err(self.killed(prepared, cancelled()).await),
+                () = live.cancelled() => {
+                    self.call_back_rest(run, prepared, &mut called).await;
+                    return Err(self.killed(prepared, cancelled()).await);
+                }
                 () = self.interrupt.cancelled() => {
+                    self.call_back_rest(run, prepared, &mut called).await;
                     let error = RunError::new(ErrorKind::Interrupted, "the server was stopped before the run ended");
                     let stopped = self.killed(prepared, error).await;
                     return Err(if goes_on(&run.order) { Stopped::Parked } else { stopped });
@@ -215,13 +220,18 @@ impl Service {
         if let Ok(output) = marked.try_recv() {
             self.answer_early(run, prepared, &output).await;
         }
-        while let Ok(callback) = called.try_recv() {
-            self.call_back(run, prepared, callback).await;
-        }
+        self.call_back_rest(run, prepared, &mut called).await;
         executed.map_err(|error| {
             tracing::error!(%error, kernel = prepared.kernel.name, "cannot start the kernel");
             internal("the kernel could not be started").into()
         })
+    }
+
+    /// Sends the callbacks that the notebook has sent by now.
+    async fn call_back_rest(&self, run: &mut Run, prepared: &mut Prepared, called: &mut mpsc::Receiver<Callback>) {
+        while let Ok(callback) = called.try_recv() {
+            self.call_back(run, prepared, callback).await;
+        }
     }
 
     /// What the kernel started must be gone when the caller hears of it: the server may end next.
