@@ -56,8 +56,12 @@ impl Service {
         Ok(Task { key: Some(self.task_key(run)), subscription, secret, ..self.task_of(record) })
     }
 
-    fn task_of(&self, run: Run) -> Task {
-        let progress = self.live.get(run.id).and_then(|live| live.progress());
+    fn task_of(&self, mut run: Run) -> Task {
+        let live = self.live.get(run.id);
+        let progress = live.as_ref().and_then(|live| live.progress());
+        if run.state == RunState::Queued && live.is_some_and(|live| live.is_running()) {
+            run.state = RunState::Running;
+        }
         Task { run: Box::new(run), progress, key: None, subscription: None, secret: None, replayed: false }
     }
 

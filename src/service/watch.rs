@@ -45,6 +45,7 @@ struct Log {
     events: VecDeque<(u64, RunEvent)>,
     count: u64,
     bytes: usize,
+    state: Option<RunState>,
     attempt: u32,
     progress: Option<Progress>,
 }
@@ -132,7 +133,13 @@ impl LiveRun {
     }
 
     pub(super) fn state(&self, state: RunState, attempt: u32) {
+        self.log().state = Some(state);
         self.happened(RunEvent::State { state, attempt });
+    }
+
+    /// Whether it goes on. Its record may not say so yet: the cells do not wait for that.
+    pub(super) fn is_running(&self) -> bool {
+        self.log().state == Some(RunState::Running)
     }
 
     /// How often it was begun.
