@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::ApiError;
 use super::json;
-use crate::model::{Invalid, RelativePath};
+use crate::model::{Invalid, RelativePath, is_json};
 use crate::service::{Body, Error, Service, Upload};
 
 /// Most parts of a form. Every file of a call is one on disk, and open until the run starts.
@@ -181,7 +181,7 @@ fn parsed(request: &HttpRequest, bytes: Vec<u8>) -> Result<Body, ApiError> {
     if bytes.is_empty() {
         return Ok(Body::Empty);
     }
-    if media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json")) {
+    if is_json(&media_type) {
         return Ok(Body::Json(json::parse("body", &bytes)?));
     }
     if media_type == "application/x-www-form-urlencoded" {

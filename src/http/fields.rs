@@ -10,8 +10,14 @@ use super::error::ApiError;
 use crate::model::{Change, Invalid, Owner};
 use crate::service::Service;
 
-/// How much is told of the name of a field that nobody knows, in characters.
+/// How much is told of a name that nobody knows, in characters.
 const LONGEST_UNKNOWN: usize = 100;
+
+/// A name that somebody made up, as it may be told.
+pub(super) fn told(name: &str) -> String {
+    let name: String = name.chars().take(LONGEST_UNKNOWN).collect();
+    name.escape_debug().to_string()
+}
 
 /// An object whose fields are taken out as they are read.
 pub(super) struct Fields {
@@ -108,10 +114,7 @@ impl Fields {
     /// Refuses what was not taken.
     pub(super) fn end(self) -> Result<(), Invalid> {
         match self.map.keys().next() {
-            Some(unknown) => {
-                let unknown: String = unknown.chars().take(LONGEST_UNKNOWN).collect();
-                Err(Invalid::new(self.name(&unknown.escape_debug().to_string()), "is not known here"))
-            }
+            Some(unknown) => Err(Invalid::new(self.name(&told(unknown)), "is not known here")),
             None => Ok(()),
         }
     }

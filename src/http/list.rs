@@ -9,13 +9,11 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
-use super::reply;
+use super::{fields, reply};
 use crate::model::{Invalid, Page};
 
 const DEFAULT_LIMIT: u32 = 25;
 const MOST: u32 = 250;
-/// How much is told of the name of a filter that nobody knows, in characters.
-const LONGEST_UNKNOWN: usize = 100;
 
 /// The query of a list request, each of its fields used once.
 pub(super) struct ListQuery {
@@ -73,10 +71,7 @@ impl ListQuery {
     fn end(&self) -> Result<(), Invalid> {
         let is_unknown = |name: &&String| name.starts_with("filters[") && !self.known.contains(&name.as_str());
         match self.pairs.iter().map(|(name, _)| name).find(is_unknown) {
-            Some(name) => {
-                let name: String = name.chars().take(LONGEST_UNKNOWN).collect();
-                Err(Invalid::new(name.escape_debug().to_string(), "is not a filter of this list"))
-            }
+            Some(name) => Err(Invalid::new(fields::told(name), "is not a filter of this list")),
             None => Ok(()),
         }
     }

@@ -19,6 +19,7 @@ mod hops;
 mod ids;
 mod inbox;
 mod invalid;
+mod media_type;
 mod network;
 pub mod notification;
 mod page;
@@ -31,6 +32,7 @@ mod run_event;
 mod signature;
 mod signing;
 mod subscription;
+mod token;
 mod topic;
 mod user;
 
@@ -47,12 +49,10 @@ pub use event::{Event, EventType};
 pub use filter::{Filter, FilterTest};
 pub use hook::{Hook, Imports, Version};
 pub use hops::{HOPS_HEADER, hops};
-pub use ids::{
-    ApiToken, CallbackId, DeliveryId, EventId, Histo, HookId, HookToken, ProfileId, RunId, SubscriptionId, TaskKey,
-    TokenHash, TokenId, UserId,
-};
+pub use ids::{CallbackId, DeliveryId, EventId, Histo, HookId, ProfileId, RunId, SubscriptionId, TokenId, UserId};
 pub use inbox::{Capture, Inbox, InboxId, InboxSetup, object_of};
 pub use invalid::{Invalid, InvalidParameter, Place};
+pub use media_type::is_json;
 pub use network::Network;
 pub use page::Page;
 pub use params::{HookParams, HookParamsPatch, Keep, Mode, OnInterrupt, Warm, Workdir};
@@ -64,5 +64,6 @@ pub use run_event::RunEvent;
 pub use signature::{Scheme, Secret, Signature};
 pub use signing::{CallbackMethod, SigningSecret};
 pub use subscription::{Subscription, SubscriptionKind, SubscriptionMode, SubscriptionStatus, Target};
+pub use token::{ApiToken, HookToken, TaskKey, TokenHash};
 pub use topic::TopicName;
 pub use user::{Caller, Owner, Role, TokenInfo, User};

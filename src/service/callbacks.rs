@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::{Error, Result, Service};
 use crate::model::{
     Callback, CallbackChange, CallbackConfig, CallbackId, CallbackMethod, CallbackSetup, Caller, EventId, Invalid,
@@ -107,10 +109,13 @@ impl Service {
     pub async fn rotate_secret(&self, caller: &Caller, id: CallbackId) -> Result<(Callback, Owner)> {
         let (_, user) = self.callback(caller, id).await?;
         let secret = SigningSecret::from_random(self.random.bits256()?);
-        let now = self.clock.now();
-        let until = now + chrono::Duration::hours(self.settings.outbound.rotation_hours.into());
-        let rotated = self.db.rotate_secret(id, &secret, until, now).await?;
+        let rotated = self.db.rotate_secret(id, &secret, self.both_sign_until(), self.clock.now()).await?;
         Ok((rotated.ok_or_else(not_found)?, user))
+    }
+
+    /// Until when an old secret signs beside the one that takes its place now.
+    pub(super) fn both_sign_until(&self) -> DateTime<Utc> {
+        self.clock.now() + chrono::Duration::hours(self.settings.outbound.rotation_hours.into())
     }
 
     pub async fn delete_callback(&self, caller: &Caller, id: CallbackId) -> Result<()> {

@@ -4,7 +4,6 @@ mod of_call;
 mod of_run;
 mod work;
 
-use chrono::TimeDelta;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
@@ -16,8 +15,6 @@ use crate::model::{
     Caller, Contract, DeclaredCallback, DeclaredCallbacks, HookId, Invalid, SigningKeys, SigningSecret,
 };
 
-/// How long both secrets sign once there is a new one.
-const BOTH: TimeDelta = TimeDelta::days(1);
 /// Steps back that a pattern may take in one text.
 const MOST_BACKTRACKING: usize = 10_000;
 
@@ -36,14 +33,14 @@ impl Service {
         Ok((version.callbacks, self.db.callback_keys(id).await?))
     }
 
-    /// Has a hook's callbacks signed with a new secret; with the one before too, for a day.
+    /// Has a hook's callbacks signed with a new secret; with the one before too, for some time.
     ///
     /// # Errors
     /// `NotFound`, and `Conflict` when there is nothing to sign.
     pub async fn rotate_callback_secret(&self, caller: &Caller, id: HookId) -> Result<SigningKeys> {
         self.hook(caller, id).await?;
         let secret = SigningSecret::from_random(self.random.bits256()?);
-        if !self.db.rotate_callback_secret(id, &secret, self.clock.now() + BOTH).await? {
+        if !self.db.rotate_callback_secret(id, &secret, self.both_sign_until()).await? {
             return Err(Error::Conflict("this hook has never declared a callback, so it has no secret".to_owned()));
         }
         self.db.callback_keys(id).await?.ok_or(Error::NotFound("hook"))

@@ -7,7 +7,7 @@ use super::request::{Body, Call};
 use super::{Result, Service, reply};
 use crate::model::{
     Contract, Invalid, Mode, RunId, Subscription, SubscriptionId, SubscriptionKind, SubscriptionMode,
-    SubscriptionStatus, Trigger, event,
+    SubscriptionStatus, Trigger, event, is_json,
 };
 
 const NAME: &str = "callbackUrl";
@@ -61,11 +61,6 @@ impl Service {
             _ => None,
         }))
     }
-}
-
-fn is_json(media_type: &str) -> bool {
-    let essence = media_type.split(';').next().unwrap_or_default().trim();
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
 fn declares(contract: &Contract) -> bool {

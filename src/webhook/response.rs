@@ -4,6 +4,7 @@ use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER};
 
 use super::{KEPT_OF_ANSWER, RetryAfter};
+use crate::model::is_json;
 
 /// An answer, as far as it has come.
 #[derive(Debug, Default)]
@@ -41,12 +42,6 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// `application/json` and its kin: `application/problem+json`.
-fn is_json(media_type: &str) -> bool {
-    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,18 +54,5 @@ mod tests {
         assert_eq!(cut, "é".repeat(KEPT_OF_ANSWER / 2));
         assert_eq!(text(format!("x{}", "é".repeat(KEPT_OF_ANSWER)).as_bytes()).len(), KEPT_OF_ANSWER - 1);
         assert!(text(&vec![0xff; KEPT_OF_ANSWER]).len() <= KEPT_OF_ANSWER);
-    }
-
-    #[test]
-    fn json_is_known_by_its_media_type() {
-        for (media_type, expected) in [
-            ("application/json", true),
-            ("Application/JSON; charset=utf-8", true),
-            ("application/problem+json", true),
-            ("text/json-ish", false),
-            ("text/html", false),
-        ] {
-            assert_eq!(is_json(media_type), expected, "{media_type}");
-        }
     }
 }

@@ -20,6 +20,7 @@ mod signatures;
 mod subscriptions;
 mod topics;
 mod users;
+mod versions;
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
