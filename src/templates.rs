@@ -1,8 +1,8 @@
 //! The texts that nbhook sends: templates embedded in the binary, compiled when it starts.
 //!
 //! A mail of an event is the three files `templates/email/<event>/{subject.txt,body.txt,body.html}`. HTML is escaped
-//! by default and a name that the context lacks is an error, so a template cannot quietly leave something out. This
-//! module renders; it sends nothing and reads no file at run time.
+//! by default and a name that the context lacks is an error, so a template cannot quietly leave something out. The
+//! manager's pages are `templates/manager/<page>.html`. This module renders; it sends nothing and reads no file at run time.
 
 use include_dir::{Dir, File, include_dir};
 use minijinja::syntax::SyntaxConfig;
@@ -10,6 +10,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
 mod callback_mail;
+mod manager;
 mod run_mail;
 
 pub use callback_mail::CallbackMail;
@@ -53,6 +54,7 @@ impl Templates {
         environment.set_syntax(
             SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?,
         );
+        manager::add_filters(&mut environment);
         for (name, source) in embedded(&FILES) {
             environment.add_template(name, source)?;
         }
@@ -72,6 +74,17 @@ impl Templates {
             text: render("body.txt")?,
             html: render("body.html")?,
         })
+    }
+}
+
+impl Templates {
+    /// Renders a page of the manager, `templates/manager/<name>.html`.
+    ///
+    /// # Errors
+    /// When there is no such page, or `context` lacks a name that its template uses.
+    pub fn page(&self, name: &str, context: impl Serialize) -> Result<String, TemplateError> {
+        let context = serde_json::to_value(context).map(value)?;
+        Ok(self.0.get_template(&format!("manager/{name}.html"))?.render(&context)?)
     }
 }
 
@@ -215,6 +228,7 @@ mod tests {
     fn every_embedded_template_renders() {
         let templates = Templates::load().unwrap();
         let mut count = 0;
+        manager::add_filters(&mut environment);
         for (name, source) in embedded(&FILES) {
             assert!(!source.is_empty(), "{name} is empty");
             match name.split('/').collect::<Vec<_>>()[..] {

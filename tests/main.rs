@@ -33,6 +33,7 @@ mod inbox;
 mod leaks;
 mod lists;
 mod mail;
+mod manager;
 mod openapi;
 mod operations;
 mod outbound;

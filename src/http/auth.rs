@@ -1,4 +1,4 @@
-//! Who is calling: `Authorization: Bearer <API token>` (RFC 6750).
+//! Who is calling: `Authorization: Bearer <API token>` (RFC 6750), or a browser that is signed in to the manager.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,10 +8,11 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest, web};
 
 use super::error::ApiError;
+use super::manager::SessionCookie;
 use crate::model::{ApiToken, Caller};
 use crate::service::{Error, Service};
 
-/// A request with a valid API token.
+/// A request with a valid API token, or of who is signed in.
 pub(super) struct Authenticated(pub(super) Caller);
 
 impl FromRequest for Authenticated {
@@ -24,11 +25,15 @@ impl FromRequest for Authenticated {
     }
 }
 
-/// The caller behind a request's token, if it has one that is valid.
+/// The caller behind a request's token or session, if it has one that is valid.
 pub(super) async fn caller(request: &HttpRequest) -> Result<Option<Caller>, ApiError> {
     let Some(service) = request.app_data::<web::Data<Service>>() else { return Ok(None) };
-    let Some(token) = bearer(request) else { return Ok(None) };
-    match service.authenticate(&token).await {
+    let known = match (bearer(request), SessionCookie::of(request)) {
+        (Some(token), _) => service.authenticate(&token).await,
+        (None, Some(session)) => session.caller(service).await,
+        (None, None) => return Ok(None),
+    };
+    match known {
         Ok(caller) => Ok(Some(caller)),
         Err(Error::Unauthorized) => Ok(None),
         Err(other) => Err(other.into()),

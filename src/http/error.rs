@@ -83,6 +83,11 @@ impl Problem {
 }
 
 impl ApiError {
+    /// What it comes to: its status and what is told.
+    pub(super) fn told(&self) -> (StatusCode, String) {
+        (self.0.status, self.0.detail.clone())
+    }
+
     pub(super) fn not_found(what: &'static str) -> Self {
         Error::NotFound(what).into()
     }

@@ -13,6 +13,7 @@ mod cors;
 mod declared;
 mod deliveries;
 mod documents;
+mod embedded;
 mod error;
 mod events;
 mod fields;
@@ -22,6 +23,7 @@ mod inbox;
 mod inboxes;
 mod json;
 mod list;
+mod manager;
 mod operations;
 mod outputs;
 mod prefer;
@@ -51,7 +53,7 @@ pub use server::{Server, start};
 use error::ApiError;
 
 fn routes(config: &mut web::ServiceConfig) {
-    for group in [public, hooks, runs, more] {
+    for group in [public, hooks, runs, more, manager::pages] {
         group(config);
     }
     config.default_service(web::to(nothing_here));

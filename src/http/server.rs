@@ -10,7 +10,7 @@ use actix_web::http::ConnectionType;
 use actix_web::middleware::{self, Next, NormalizePath, TrailingSlash};
 use actix_web::{App, HttpServer, web};
 
-use super::compression;
+use super::{compression, manager};
 use crate::service::Service;
 
 /// How long open connections may go on once no run is left, in seconds.
@@ -43,6 +43,7 @@ pub fn start(listener: TcpListener, service: Arc<Service>) -> std::io::Result<Se
             .wrap(middleware::Compress::default())
             .wrap(middleware::from_fn(compression::tidy))
             .wrap(middleware::from_fn(observe))
+            .wrap(middleware::from_fn(manager::to_api))
             .wrap(NormalizePath::new(TrailingSlash::Trim))
             .configure(super::routes)
     })

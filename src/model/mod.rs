@@ -64,6 +64,6 @@ pub use run_event::RunEvent;
 pub use signature::{Scheme, Secret, Signature};
 pub use signing::{CallbackMethod, SigningSecret};
 pub use subscription::{Subscription, SubscriptionKind, SubscriptionMode, SubscriptionStatus, Target};
-pub use token::{ApiToken, HookToken, TaskKey, TokenHash};
+pub use token::{ApiToken, HookToken, SessionToken, TaskKey, TokenHash};
 pub use topic::TopicName;
 pub use user::{Caller, Owner, Role, TokenInfo, User};

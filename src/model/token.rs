@@ -120,7 +120,41 @@ impl fmt::Debug for ApiToken {
     }
 }
 
-/// SHA-256 of an API token, in hex. Tokens hold 160 random bits, so a fast hash without salt is enough (no dictionary to try).
+/// What a browser is signed in with, as its cookie has it: 160 random bits in base 62. Stored only as a [`TokenHash`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionToken(String);
+
+impl SessionToken {
+    #[must_use]
+    pub fn from_random(bytes: [u8; 20]) -> Self {
+        Self(base62(&bytes, TOKEN_WIDTH))
+    }
+
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SessionToken {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() == TOKEN_WIDTH && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid::new("session", "not a session"))
+        }
+    }
+}
+
+impl fmt::Debug for SessionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionToken(***)")
+    }
+}
+
+/// SHA-256 of an API token or a session, in hex. Tokens hold 160 random bits, so a fast hash without salt is enough (no dictionary to try).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenHash(pub String);
 

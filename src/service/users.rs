@@ -18,7 +18,7 @@ pub struct IssuedToken {
     pub token: ApiToken,
 }
 
-fn hash(token: &ApiToken) -> TokenHash {
+pub(super) fn hash(token: &ApiToken) -> TokenHash {
     TokenHash(hex(&Sha256::digest(token.expose().as_bytes())))
 }
 

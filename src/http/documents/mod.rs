@@ -6,14 +6,14 @@ use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentType, ETAG, IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentType, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use utoipa_swagger_ui::Config;
 
 use super::auth;
+use super::embedded::Embedded;
 use super::error::ApiError;
 use crate::model::HookToken;
 use crate::service::Service;
@@ -81,30 +81,12 @@ fn page(service: &Service) -> HttpResponse {
 /// A file of the pages.
 pub(super) async fn asset(request: HttpRequest, name: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let known = assets().iter().find(|asset| asset.name == *name).ok_or_else(|| ApiError::not_found("resource"))?;
-    let has = request.headers().get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
-    let is_same = has.is_some_and(|tags| tags.contains(&known.tag));
-    let mut response = if is_same { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    response
-        .insert_header((ETAG, known.tag.as_str()))
-        .insert_header((CACHE_CONTROL, "public, max-age=3600"))
-        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
-    if is_same {
-        return Ok(response.finish());
-    }
-    let media_type = mime_guess::from_path(known.name).first_or_octet_stream();
-    Ok(response.insert_header(ContentType(media_type)).body(known.bytes.clone()))
-}
-
-struct Asset {
-    name: &'static str,
-    bytes: web::Bytes,
-    /// A strong validator (RFC 9110, section 8.8.3).
-    tag: String,
+    Ok(known.answer(&request))
 }
 
 /// Swagger UI's files as its makers released them, and our own.
-fn assets() -> &'static [Asset] {
-    static ASSETS_READ: OnceLock<Vec<Asset>> = OnceLock::new();
+fn assets() -> &'static [Embedded] {
+    static ASSETS_READ: OnceLock<Vec<Embedded>> = OnceLock::new();
     ASSETS_READ.get_or_init(|| {
         let read = |name: &'static str| {
             let bytes = match name {
@@ -112,8 +94,7 @@ fn assets() -> &'static [Asset] {
                 "page.css" => web::Bytes::from_static(include_bytes!("page.css")),
                 name => vendored(name)?,
             };
-            let tag = format!("\"{:x}\"", Sha256::digest(&bytes));
-            Some(Asset { name, bytes, tag })
+            Some(Embedded::new(name, bytes))
         };
         ASSETS.into_iter().filter_map(read).collect()
     })

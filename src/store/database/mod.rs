@@ -16,6 +16,7 @@ mod outputs;
 mod profiles;
 mod retention;
 mod runs;
+mod sessions;
 mod signatures;
 mod subscriptions;
 mod topics;
@@ -217,6 +218,7 @@ fn migrations() -> Migrator {
         (9, "declared callbacks", include_str!("../migrations/0009_declared_callbacks.sql")),
         (10, "deliveries", include_str!("../migrations/0010_deliveries.sql")),
         (11, "hops", include_str!("../migrations/0011_hops.sql")),
+        (12, "sessions", include_str!("../migrations/0012_sessions.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)

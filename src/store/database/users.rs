@@ -2,12 +2,14 @@
 
 use chrono::{DateTime, Utc};
 
+use sqlx::AssertSqlSafe;
+
 use super::{Database, millis, parse, row, time, unique};
 use crate::model::{Caller, Owner, Role, TokenHash, TokenId, TokenInfo, User, UserId};
 use crate::store::Result;
 
 row! {
-    struct UserRow {
+    pub(super) struct UserRow {
         id: String,
         name: String,
         role: String,
@@ -25,6 +27,17 @@ impl TryFrom<UserRow> for User {
             role: role_from(&row.role),
             created_at: time(row.created_at)?,
         })
+    }
+}
+
+/// The user that an API token `t` belongs to.
+pub(super) const CALLER: &str =
+    "SELECT u.id, u.name, u.role, u.created_at FROM tokens t JOIN users u ON u.id = t.user_id";
+
+impl UserRow {
+    pub(super) fn caller(self) -> Result<Caller> {
+        let user = User::try_from(self)?;
+        Ok(Caller { user: user.id, name: user.name, role: user.role })
     }
 }
 
@@ -80,14 +93,11 @@ impl Database {
 
     /// The user that a token belongs to.
     pub async fn caller_by_token(&self, hash: &TokenHash) -> Result<Option<Caller>> {
-        let row: Option<UserRow> = sqlx::query_as(
-            "SELECT u.id, u.name, u.role, u.created_at FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = $1",
-        )
-        .bind(&hash.0)
-        .fetch_optional(&self.pool)
-        .await?;
-        let user = row.map(User::try_from).transpose()?;
-        Ok(user.map(|user| Caller { user: user.id, name: user.name, role: user.role }))
+        let row: Option<UserRow> = sqlx::query_as(AssertSqlSafe(format!("{CALLER} WHERE t.hash = $1")))
+            .bind(&hash.0)
+            .fetch_optional(&self.pool)
+            .await?;
+        row.map(UserRow::caller).transpose()
     }
 
     pub async fn create_token(
@@ -141,23 +151,30 @@ impl Database {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Makes `hash` the one token of `user` named `name`; the admin's token file and setting may change between starts.
+    /// Makes `hash` the one token of `user` named `name`; the admin's token file and setting may change between starts. If it is
+    /// that already it stays as it is, and so do the sessions that were begun with it.
     pub async fn set_named_token(&self, user: UserId, name: &str, hash: &TokenHash, now: DateTime<Utc>) -> Result<()> {
         let mut tx = self.write().await?;
-        sqlx::query("DELETE FROM tokens WHERE (user_id = $1 AND name = $2) OR hash = $3")
-            .bind(user.to_string())
-            .bind(name)
-            .bind(&hash.0)
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query("INSERT INTO tokens (id, user_id, name, hash, created_at) VALUES ($1, $2, $3, $4, $5)")
-            .bind(TokenId::new().to_string())
-            .bind(user.to_string())
-            .bind(name)
-            .bind(&hash.0)
-            .bind(millis(now))
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(
+            "DELETE FROM tokens WHERE ((user_id = $1 AND name = $2) OR hash = $3)
+             AND NOT (user_id = $1 AND name = $2 AND hash = $3)",
+        )
+        .bind(user.to_string())
+        .bind(name)
+        .bind(&hash.0)
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query(
+            "INSERT INTO tokens (id, user_id, name, hash, created_at) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (hash) DO NOTHING",
+        )
+        .bind(TokenId::new().to_string())
+        .bind(user.to_string())
+        .bind(name)
+        .bind(&hash.0)
+        .bind(millis(now))
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
         Ok(())
     }
