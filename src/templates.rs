@@ -228,7 +228,6 @@ mod tests {
     fn every_embedded_template_renders() {
         let templates = Templates::load().unwrap();
         let mut count = 0;
-        manager::add_filters(&mut environment);
         for (name, source) in embedded(&FILES) {
             assert!(!source.is_empty(), "{name} is empty");
             match name.split('/').collect::<Vec<_>>()[..] {
