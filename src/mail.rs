@@ -96,7 +96,10 @@ impl Mailer {
     fn with_timeout(settings: &MailSettings, timeout: Duration) -> Result<Self, SettingsError> {
         let transport = match settings.smtp()? {
             Some(builder) => Transport::Smtp(builder.timeout(Some(timeout)).build()),
-            None => Transport::File(settings.dir.clone()),
+            None => {
+                file::tidy(&settings.dir);
+                Transport::File(settings.dir.clone())
+            }
         };
         Ok(Self { from: settings.sender()?, timeout, transport })
     }
