@@ -94,12 +94,11 @@ impl Mailer {
     }
 
     fn with_timeout(settings: &MailSettings, timeout: Duration) -> Result<Self, SettingsError> {
-        let transport = match settings.smtp()? {
-            Some(builder) => Transport::Smtp(builder.timeout(Some(timeout)).build()),
-            None => {
-                file::tidy(&settings.dir);
-                Transport::File(settings.dir.clone())
-            }
+        let transport = if let Some(builder) = settings.smtp()? {
+            Transport::Smtp(builder.timeout(Some(timeout)).build())
+        } else {
+            file::tidy(&settings.dir);
+            Transport::File(settings.dir.clone())
         };
         Ok(Self { from: settings.sender()?, timeout, transport })
     }
