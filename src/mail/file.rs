@@ -44,7 +44,7 @@ mod tests {
     fn half_a_mail_of_a_killed_server_goes_and_whole_ones_stay() {
         let folder = tempfile::TempDir::new().unwrap();
         for name in [".abc.tmp", "whole.eml", "my.tmp", ".hidden"] {
-            std::fs::File::create(folder.path().join(name)).unwrap();
+            std::fs::File::options().create(true).write(true).truncate(true).open(folder.path().join(name)).unwrap();
         }
         super::tidy(folder.path());
         let left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
