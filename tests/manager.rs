@@ -136,3 +136,20 @@ async fn a_member_sees_their_own_and_errors_are_pages() {
     assert_eq!(missing.status(), StatusCode::NOT_FOUND);
     assert!(missing.text().await.unwrap().contains("<h1>Not Found</h1>"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_proxy_the_cookie_is_for_tls_and_for_its_path() {
+    let app = TestApp::start_with(|settings| {
+        settings.public_url = Some("https://example.org/notebooks/".to_owned());
+        settings.behind_proxy = true;
+    })
+    .await;
+    let answer = post_token(&app, ADMIN, "/notebooks/manager/runs").await;
+    assert_eq!(answer.headers()[LOCATION], "/notebooks/manager/runs");
+    let cookie = answer.headers()[SET_COOKIE].to_str().unwrap().to_owned();
+    assert!(cookie.contains("Path=/notebooks/manager") && cookie.contains("Secure"), "{cookie}");
+    let asked = app.http.get(format!("{}/manager/hooks", app.url)).send().await.unwrap();
+    assert_eq!(asked.headers()[LOCATION], "/notebooks/manager/login?next=%2Fnotebooks%2Fmanager%2Fhooks");
+    let login = app.http.get(format!("{}/manager/login", app.url)).send().await.unwrap().text().await.unwrap();
+    assert!(login.contains("action=\"&#x2f;notebooks&#x2f;manager/login\""), "{login}");
+}
