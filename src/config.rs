@@ -36,6 +36,8 @@ pub struct Settings {
     pub behind_proxy: bool,
     /// Largest request body, in bytes.
     pub body_limit: usize,
+    /// What the bodies of all calls that go on may take in memory together, in bytes. A JSON body takes some 26 times its size.
+    pub body_memory: usize,
     /// How long a request body may pause, in seconds; a whole one may take 20 times as long.
     pub body_timeout: u64,
     /// How long running runs may go on after SIGTERM, in seconds.
@@ -115,6 +117,7 @@ impl Default for Settings {
             admin_token: None,
             behind_proxy: false,
             body_limit: 100 << 20,
+            body_memory: 4 << 30,
             body_timeout: 30,
             grace: 30,
             idempotency_hours: 24,
@@ -212,8 +215,17 @@ impl Settings {
 }
 
 fn is_setting(variable: &str) -> bool {
-    const TOP: [&str; 8] =
-        ["listen", "data", "public_url", "admin_token", "behind_proxy", "body_limit", "body_timeout", "grace"];
+    const TOP: [&str; 9] = [
+        "listen",
+        "data",
+        "public_url",
+        "admin_token",
+        "behind_proxy",
+        "body_limit",
+        "body_memory",
+        "body_timeout",
+        "grace",
+    ];
     const GROUPS: [&str; 6] = ["kernel__", "keep__", "inbox__", "outbound__", "smtp__", "log__"];
     let Some(name) = variable.strip_prefix("NBHOOK_").map(str::to_ascii_lowercase) else { return false };
     TOP.contains(&name.as_str()) || GROUPS.iter().any(|group| name.starts_with(group))

@@ -176,3 +176,27 @@ async fn a_flood_of_one_hook_does_not_hold_up_a_single_call_of_another() {
         call.await.unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_together_take_no_more_memory_than_they_may() {
+    let app = TestApp::start_with(|settings| settings.body_memory = 1 << 20).await;
+    let gate = tempfile::tempdir().unwrap();
+    let go = gate.path().join("go").to_str().unwrap().to_owned();
+    let cells = [
+        "import os, time\nopen(gate + '.here', 'w').close()\nwhile not os.path.exists(gate): time.sleep(0.01)",
+        "from nbhook import webhook\nwebhook.respond_json(len(body))",
+    ];
+    let hook = app.deploy("large.ipynb", &notebook(&cells), json!({})).await;
+    let send = |body: &Value| app.http.post(url(&hook)).query(&[("gate", &go)]).json(body).send();
+    let (large, middling) = (json!(["x".repeat(900_000)]), json!("y".repeat(30_000)));
+    let first = tokio::spawn(send(&large));
+    eventually("the run waits", async || std::fs::exists(format!("{go}.here")).unwrap()).await;
+    let refused = send(&middling).await.unwrap();
+    assert_eq!((refused.status().as_u16(), header(&refused, "retry-after")), (503, "1"));
+    let small = app.http.get(format!("{}/healthz", app.url)).send().await.unwrap();
+    assert_eq!(small.status(), 200);
+    std::fs::OpenOptions::new().create_new(true).write(true).open(&go).unwrap();
+    assert_eq!(ok(first.await.unwrap().unwrap()).await, json!(1), "a body that is alone may have all there is");
+    app.quiet().await;
+    assert_eq!(ok(send(&middling).await.unwrap()).await, json!(30_000), "it was given back");
+}

@@ -15,12 +15,15 @@ use tokio::time::{Instant, timeout_at};
 use super::error::ApiError;
 use super::json;
 use crate::model::{Invalid, RelativePath, is_json};
-use crate::service::{Body, Error, Service, Upload};
+use crate::service::{Body, BodyPart, Error, Service, Upload};
 
 /// Most parts of a form. Every file of a call is one on disk, and open until the run starts.
 const MOST_PARTS: usize = 1_000;
 /// How long a whole body may take, as a multiple of the longest pause in it.
 const WHOLE_BODY: u32 = 20;
+/// How much of the memory for bodies a piece of JSON or of a form takes when it is parsed, as a multiple of its size: `[1,1,…]` takes as
+/// much.
+const PARSED: usize = 26;
 
 /// A part of a `multipart/form-data` body.
 pub(super) struct Part {
@@ -99,10 +102,24 @@ fn is_websocket(request: &HttpRequest) -> bool {
 
 /// Reads a whole body.
 async fn read(payload: web::Payload, service: &Service, limit: usize) -> Result<Vec<u8>, ApiError> {
+    read_into(payload, service, limit, None).await
+}
+
+/// Reads a whole body, in the room for it.
+async fn read_into(
+    payload: web::Payload,
+    service: &Service,
+    limit: usize,
+    mut room: Option<&mut BodyPart>,
+) -> Result<Vec<u8>, ApiError> {
     let mut pieces = pin!(bounded(payload, service, limit));
     let mut body = Vec::new();
     while let Some(piece) = pieces.next().await {
-        body.extend_from_slice(&piece.map_err(|error| unreadable(&error, limit))?);
+        let piece = piece.map_err(|error| unreadable(&error, limit))?;
+        if let Some(room) = &mut room {
+            room.grow_to(body.len() + piece.len())?;
+        }
+        body.extend_from_slice(&piece);
     }
     Ok(body)
 }
@@ -131,26 +148,40 @@ pub(super) async fn parts(
     let mut parts = Vec::new();
     while let Some(mut field) = next_field(&mut form, parts.len(), service).await? {
         let (name, filename) = names(&field);
-        parts.push(Part { name, filename, content: content(&mut field, service).await? });
+        parts.push(Part { name, filename, content: content(&mut field, service, |_| Ok(())).await? });
     }
     Ok(parts)
 }
 
 /// Reads and parses the body of a call of a hook.
-pub(super) async fn of_call(request: &HttpRequest, payload: web::Payload, service: &Service) -> Result<Body, ApiError> {
+pub(super) async fn of_call(
+    request: &HttpRequest,
+    payload: web::Payload,
+    service: &Service,
+    room: &mut BodyPart,
+) -> Result<Body, ApiError> {
     if is_websocket(request) {
         return Ok(Body::Empty); // an upgrade that is not taken; what follows is no body
     }
     refuse_large(request, service.body_limit())?;
     if media_type(request) == "multipart/form-data" {
-        return form(request, bounded(payload, service, service.body_limit()), service).await;
+        return form(request, bounded(payload, service, service.body_limit()), service, room).await;
     }
-    parsed(request, read(payload, service, service.body_limit()).await?)
+    parsed(request, read_into(payload, service, service.body_limit(), Some(room)).await?, room)
 }
 
 /// Reads the body of a call of a hook as it was sent.
-pub(super) async fn raw(request: &HttpRequest, payload: web::Payload, service: &Service) -> Result<Vec<u8>, ApiError> {
-    up_to(request, payload, service, service.body_limit()).await
+pub(super) async fn raw(
+    request: &HttpRequest,
+    payload: web::Payload,
+    service: &Service,
+    room: &mut BodyPart,
+) -> Result<Vec<u8>, ApiError> {
+    if is_websocket(request) {
+        return Ok(Vec::new());
+    }
+    refuse_large(request, service.body_limit())?;
+    read_into(payload, service, service.body_limit(), Some(room)).await
 }
 
 /// Reads a body of so many bytes at most.
@@ -168,23 +199,30 @@ pub(super) async fn up_to(
 }
 
 /// Parses the body of a call of a hook that was read before.
-pub(super) async fn of_bytes(request: &HttpRequest, bytes: Vec<u8>, service: &Service) -> Result<Body, ApiError> {
+pub(super) async fn of_bytes(
+    request: &HttpRequest,
+    bytes: Vec<u8>,
+    service: &Service,
+    room: &mut BodyPart,
+) -> Result<Body, ApiError> {
     if media_type(request) == "multipart/form-data" && !is_websocket(request) {
-        return form(request, stream::iter([Ok(web::Bytes::from(bytes))]), service).await;
+        return form(request, stream::iter([Ok(web::Bytes::from(bytes))]), service, room).await;
     }
-    parsed(request, bytes)
+    parsed(request, bytes, room)
 }
 
 /// Parses a body that is no multipart form.
-fn parsed(request: &HttpRequest, bytes: Vec<u8>) -> Result<Body, ApiError> {
+fn parsed(request: &HttpRequest, bytes: Vec<u8>, room: &mut BodyPart) -> Result<Body, ApiError> {
     let media_type = media_type(request);
     if bytes.is_empty() {
         return Ok(Body::Empty);
     }
     if is_json(&media_type) {
+        room.grow_to(bytes.len() * PARSED)?;
         return Ok(Body::Json(json::parse("body", &bytes)?));
     }
     if media_type == "application/x-www-form-urlencoded" {
+        room.grow_to(bytes.len() * PARSED)?;
         let pairs = serde_urlencoded::from_bytes(&bytes).map_err(|error| Invalid::new("body", error.to_string()))?;
         return Ok(Body::Form(pairs));
     }
@@ -205,8 +243,9 @@ async fn form(
     request: &HttpRequest,
     pieces: impl Stream<Item = Result<web::Bytes, PayloadError>> + 'static,
     service: &Service,
+    room: &mut BodyPart,
 ) -> Result<Body, ApiError> {
-    let mut form = Multipart::new(request.headers(), pieces);
+    let (mut form, mut taken) = (Multipart::new(request.headers(), pieces), 0);
     let (mut fields, mut files) = (Vec::new(), Vec::new());
     while let Some(mut field) = next_field(&mut form, fields.len() + files.len(), service).await? {
         let (name, filename) = names(&field);
@@ -219,7 +258,8 @@ async fn form(
             file.flush().await.map_err(Error::from)?;
             files.push(upload);
         } else {
-            let value = content(&mut field, service).await?;
+            let value = content(&mut field, service, |size| room.grow_to(taken + size)).await?;
+            taken += value.len();
             let value = String::from_utf8(value).map_err(|_| Invalid::new(name.as_str(), "is not UTF-8 text"))?;
             fields.push((name, value));
         }
@@ -238,9 +278,15 @@ async fn next_field(form: &mut Multipart, before: usize, service: &Service) -> R
     }
 }
 
-async fn content(field: &mut Field, service: &Service) -> Result<Vec<u8>, ApiError> {
+/// The content of a field; `may` is asked whether it may have so many bytes.
+async fn content(
+    field: &mut Field,
+    service: &Service,
+    mut may: impl FnMut(usize) -> Result<(), Error>,
+) -> Result<Vec<u8>, ApiError> {
     let mut content = Vec::new();
     while let Some(chunk) = next_chunk(field, service).await? {
+        may(content.len() + chunk.len())?;
         content.extend_from_slice(&chunk);
     }
     Ok(content)

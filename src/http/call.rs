@@ -68,9 +68,16 @@ async fn answer(
     let prefer = prefer::of(&header(request, "prefer"))?;
     let key = idempotency_key(request)?;
     let (caller, headers) = (auth::caller(request).await?, headers(request));
-    let Received { body, raw_body, pass } =
+    let Received { body, raw_body, room, pass } =
         receive(&service, request, payload, target.hook(), caller.as_ref(), &headers).await?;
-    let call = Call { method: request.method().to_string(), query: body::query(request), headers, body, raw_body };
+    let call = Call {
+        method: request.method().to_string(),
+        query: body::query(request),
+        headers,
+        body,
+        raw_body,
+        room: Some(room),
+    };
     let wish = CallWish { prefer, key, caller };
     let work = async move { service.call(target, call, wish).await };
     let mut response = match pass.carry_out(work, Called::is_server_error).await? {

@@ -101,6 +101,7 @@ mod tests {
             headers: vec![("date".into(), query.into())],
             body,
             raw_body: None,
+            room: None,
         };
         let of = |call: &Call, pinned| fingerprint(call, pinned, false).unwrap();
         let first = of(&call("a", Body::Json(json!({"n": 1}))), None);

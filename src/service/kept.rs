@@ -149,6 +149,7 @@ mod tests {
             ],
             body,
             raw_body: Some(RawBody(b"\xff".to_vec())),
+            room: None,
         }
     }
 

@@ -5,6 +5,7 @@
 mod admission;
 mod answers;
 mod attempt;
+mod body_room;
 mod call;
 mod callbacks;
 mod captures;
@@ -56,6 +57,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use admission::{Admission, RETRY_AFTER};
+pub use body_room::BodyPart;
+use body_room::BodyRoom;
 pub use call::{Called, Target};
 pub use callbacks::{CallbackQuery, NewCallback};
 use captures::Captures;
@@ -138,6 +141,7 @@ pub struct Service {
     templates: Templates,
     runtime: Handle,
     admission: Arc<Admission>,
+    bodies: BodyRoom,
     notebooks: Arc<Notebooks>,
     checkers: Checkers,
     runs: TaskTracker,
@@ -175,6 +179,7 @@ impl Service {
         let flights = Flights::new(parts.settings.outbound.concurrency);
         Arc::new(Self {
             admission: Admission::new(kernel.limit, kernel.queue),
+            bodies: BodyRoom::new(parts.settings.body_memory),
             live: Live::new(parts.clock.clone()),
             captures: Captures::start(parts.db.clone(), &parts.runtime),
             settings: parts.settings,
@@ -258,6 +263,11 @@ impl Service {
     /// What requests to callbacks are sent with.
     pub fn webhooks(&self) -> &Sender {
         &self.webhooks
+    }
+
+    /// Room for the body of a call.
+    pub fn room_for_body(&self) -> BodyPart {
+        self.bodies.part()
     }
 
     /// Largest request body, in bytes.

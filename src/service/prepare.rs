@@ -7,12 +7,15 @@ use super::call::Order;
 use super::contracts::checked;
 use super::declared::{self, Asked, Calls, Wanted};
 use super::request::{self, Call};
-use super::{Error, Result, Service, kept, on_disk};
+use super::{BodyPart, Error, Result, Service, kept, on_disk};
 use crate::kernel::{CodeCell, KernelCommand};
 use crate::model::{Histo, Hook, Mode, RunId, Workdir};
 use crate::notebook::{self, Injected, Language, Notebook};
 use crate::response::Accept;
 use crate::store::Scratch;
+
+/// How often the parameters of a run are in memory, as text: for the kernel and for the notebook.
+const COPIES: usize = 2;
 
 /// A run that is ready to start.
 #[derive(Debug)]
@@ -34,6 +37,9 @@ pub(super) struct Prepared {
     /// The declared callbacks that its caller wants, and those that the notebook has sent.
     pub(super) callbacks: Vec<Wanted>,
     pub(super) calls: Calls,
+    /// What its parameters take of the memory for bodies.
+    #[expect(dead_code, reason = "held, never read")]
+    pub(super) room: Option<BodyPart>,
 }
 
 impl Prepared {
@@ -89,7 +95,11 @@ impl Service {
             let injected = notebook::inject(&mut notebook, language, &parameters, &params.secret_names())?;
             Ok::<_, Error>((call, notebook, injected, callbacks))
         };
-        let (call, notebook, injected, callbacks) = tokio::task::spawn_blocking(injecting).await??;
+        let (mut call, notebook, injected, callbacks) = tokio::task::spawn_blocking(injecting).await??;
+        let mut room = call.room.take();
+        if let Some(room) = &mut room {
+            room.shrink_to(injected.as_ref().map_or(0, |injected| COPIES * injected.source().len()));
+        }
         order.call = Some(call).filter(|_| again);
         let cells = cells(&notebook, injected.as_ref());
         Ok(Prepared {
@@ -107,6 +117,7 @@ impl Service {
             for_owner: order.for_owner,
             callbacks,
             calls: Calls::default(),
+            room,
         })
     }
 

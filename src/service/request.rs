@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tempfile::{NamedTempFile, TempPath};
 
-use super::Result;
+use super::{BodyPart, Result};
 use crate::model::Caller;
 use crate::notebook::{ParamValue, Parameters};
 use crate::response::Accept;
@@ -23,6 +23,9 @@ pub struct Call {
     /// The body as it was sent, if the hook wants it so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_body: Option<RawBody>,
+    /// What it takes of the memory for bodies.
+    #[serde(skip)]
+    pub room: Option<BodyPart>,
 }
 
 /// Bytes of a body, which are kept as base64.

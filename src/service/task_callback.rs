@@ -99,7 +99,7 @@ mod tests {
     fn call(query: &[&str], body: Body) -> Call {
         let query = query.iter().map(|url| (NAME.to_owned(), (*url).to_owned()));
         let query = query.chain([("n".to_owned(), "1".to_owned())]).collect();
-        Call { method: "POST".to_owned(), query, headers: Vec::new(), body, raw_body: None }
+        Call { method: "POST".to_owned(), query, headers: Vec::new(), body, raw_body: None, room: None }
     }
 
     #[test]
