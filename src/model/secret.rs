@@ -69,7 +69,7 @@ impl TryFrom<String> for SecretValue {
         if text.len() > LARGEST {
             return Err(Invalid::new("value", format!("must have {LARGEST} bytes at most")));
         }
-        if text.trim().len() < SHORTEST {
+        if text.trim().chars().count() < SHORTEST {
             let why = format!("must have {SHORTEST} characters at least: less cannot be masked in outputs");
             return Err(Invalid::new("value", why));
         }
