@@ -66,7 +66,7 @@ impl Drop for SmtpServer {
     }
 }
 
-fn smtp(port: u16) -> String {
+pub(crate) fn smtp(port: u16) -> String {
     format!("smtp://127.0.0.1:{port}")
 }
 
@@ -79,11 +79,11 @@ pub(crate) fn mailing(url: &str) -> impl FnOnce(&mut Settings) {
 }
 
 /// A port that nobody listens on.
-fn closed_port() -> u16 {
+pub(crate) fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn noon() -> DateTime<Utc> {
+pub(crate) fn noon() -> DateTime<Utc> {
     "2026-03-01T12:00:00Z".parse().unwrap()
 }
 
