@@ -40,12 +40,14 @@ mod inspect;
 mod list;
 mod login;
 mod logs;
+mod notify;
 mod outputs;
 mod profiles;
 mod promote;
 mod prune;
 mod rerun;
 mod runs;
+mod secret;
 mod serve;
 mod set;
 mod show;
@@ -110,6 +112,8 @@ enum Command {
     Subscriptions(subscriptions::SubscriptionsCommand),
     Events(events::EventsCommand),
     Topics(topics::TopicsCommand),
+    Secret(secret::SecretCommand),
+    Notify(notify::Notify),
     Token(token::TokenCommand),
     User(user::UserCommand),
 }
@@ -151,6 +155,8 @@ impl Command {
             Self::Subscriptions(subscriptions) => subscriptions.purpose(),
             Self::Events(events) => events.purpose(),
             Self::Topics(topics) => topics.purpose(),
+            Self::Secret(secret) => secret.purpose(),
+            Self::Notify(_) => "send the mail",
             Self::Token(token) => token.purpose(),
             Self::User(user) => user.purpose(),
         }
@@ -191,6 +197,8 @@ impl Command {
             Self::Subscriptions(command) => command.run(ctx).await,
             Self::Events(command) => command.run(ctx).await,
             Self::Topics(command) => command.run(ctx).await,
+            Self::Secret(command) => command.run(ctx).await,
+            Self::Notify(command) => command.run(ctx).await,
             Self::Token(command) => command.run(ctx).await,
             Self::User(command) => command.run(ctx).await,
         }

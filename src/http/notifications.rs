@@ -64,7 +64,10 @@ fn from_parts(parts: Vec<Part>) -> Result<NewNotification, Invalid> {
         match part.name.as_str() {
             "meta" if meta.is_none() => meta = Some(super::json::parse("meta", &part.content)?),
             "meta" => return Err(Invalid::new("meta", "is there twice")),
-            "file" => files.push((part.filename.unwrap_or_default(), part.content)),
+            "file" => {
+                let name = part.filename.ok_or_else(|| Invalid::new("file", "must have a file name"))?;
+                files.push((name, part.content));
+            }
             other => {
                 let why = "is not a part of a notification: send meta and file";
                 return Err(Invalid::new(super::fields::told(other), why));
