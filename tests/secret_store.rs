@@ -7,6 +7,7 @@ use reqwest::{Method, Response};
 use serde_json::json;
 
 use crate::app::{ADMIN, TestApp, World, allow_local, eventually, notebook, ok, problem, run_of, url};
+use crate::manager::Visitor;
 use crate::receiver::Receiver;
 
 const VALUE: &str = "hush-hush \"4711\" & Zürich";
@@ -233,4 +234,23 @@ async fn a_runs_token_opens_little_and_nothing_once_the_run_has_ended() {
             problem(get(&app, token, "warehouse").await, 401).await;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_manager_shows_names_and_what_came_of_mails_and_no_value() {
+    let app = TestApp::start().await;
+    let alice = app.member("alice").await;
+    let visitor = Visitor::sign_in(&app, &alice).await;
+    assert!(visitor.page("/manager/secrets").await.contains("There are no secrets yet"));
+    let add = visitor.api(Method::PUT, "/v1/secrets/warehouse").json(&json!({"value": VALUE}));
+    assert_eq!(add.send().await.unwrap().status(), 201);
+    let page = visitor.page("/manager/secrets").await;
+    assert!(page.contains("data-send=\"DELETE /v1/secrets/warehouse\"") && shown(&page).is_empty(), "{page}");
+
+    assert!(visitor.page("/manager/notifications").await.contains("No mail was sent"));
+    let mail = json!({"email_to": "ann@example.org", "subject": "<script>alert(1)</script>", "text": "hush-hush"});
+    ok(app.api_as(&alice, Method::POST, "/v1/notifications").json(&mail).send().await.unwrap()).await;
+    let page = visitor.page("/manager/notifications").await;
+    assert!(page.contains("ann@example.org") && page.contains("&lt;script&gt;alert(1)"), "{page}");
+    assert!(!page.contains("<script>alert") && shown(&page).is_empty(), "{page}");
 }

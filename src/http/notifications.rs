@@ -20,7 +20,7 @@ const LONGEST_SUBJECT: usize = 300;
 const AROUND: usize = 64 << 10;
 
 /// What is on record of a mail; admins, who see everyone's, are told whose it is.
-fn view(caller: &Caller, mail: &MailRecord) -> Value {
+pub(super) fn view(caller: &Caller, mail: &MailRecord) -> Value {
     let mut view = json!({
         "id": mail.id,
         "state": mail.state,

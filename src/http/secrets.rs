@@ -13,7 +13,7 @@ use crate::model::{Invalid, SecretInfo, SecretName, SecretValue};
 use crate::service::Service;
 
 /// A secret without its value.
-fn view(secret: &SecretInfo) -> Value {
+pub(super) fn view(secret: &SecretInfo) -> Value {
     json!({
         "name": secret.name,
         "created_at": reply::time(secret.created_at),
