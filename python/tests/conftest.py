@@ -147,7 +147,17 @@ def home(tmp_path_factory, monkeypatch):
     """A home folder of its own, the working folder in it, and no setting from outside."""
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(folder))
-    for name in ("NBHOOK_URL", "NBHOOK_TOKEN", "NBHOOK_RUN", "NBHOOK_RUN_URL", "NBHOOK_RUN_TOKEN", "NBHOOK_HOOK", "JPY_SESSION_NAME", "http_proxy", "HTTP_PROXY"):
+    for name in (
+        "NBHOOK_URL",
+        "NBHOOK_TOKEN",
+        "NBHOOK_RUN",
+        "NBHOOK_RUN_URL",
+        "NBHOOK_RUN_TOKEN",
+        "NBHOOK_HOOK",
+        "JPY_SESSION_NAME",
+        "http_proxy",
+        "HTTP_PROXY",
+    ):
         monkeypatch.delenv(name, raising=False)
     work = folder / "work"
     work.mkdir()

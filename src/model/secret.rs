@@ -1,6 +1,6 @@
 //! Secrets: what a user gives the server to keep, for their own runs and themselves.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use base64::Engine as _;
@@ -105,6 +105,15 @@ impl SecretKey {
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// In hexadecimal, for the file that holds it; never for a log.
+    #[must_use]
+    pub fn expose(&self) -> String {
+        self.0.iter().fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}"); // writing to a String cannot fail
+            hex
+        })
+    }
 }
 
 impl FromStr for SecretKey {
@@ -157,7 +166,7 @@ mod tests {
     #[test]
     fn a_key_is_read_in_either_way() {
         let key = SecretKey::from_random(std::array::from_fn(|n| u8::try_from(n * 8).unwrap()));
-        let hex: String = key.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = key.expose();
         assert_eq!(hex.parse(), Ok(key.clone()));
         assert_eq!(format!(" {}\n", hex.to_uppercase()).parse(), Ok(key.clone()));
         assert_eq!(STANDARD.encode(key.bytes()).parse(), Ok(key));

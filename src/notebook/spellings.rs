@@ -1,5 +1,7 @@
 //! How else a secret may come to stand in an output: the ways in which a notebook writes a text without wanting to hide it.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use serde_json::Value;
@@ -66,7 +68,7 @@ fn percent(text: &str, kept: &str) -> String {
         if byte.is_ascii_alphanumeric() || "-._~".contains(c) || (byte.is_ascii() && kept.contains(c)) {
             written.push(c);
         } else {
-            written.push_str(&format!("%{byte:02X}"));
+            let _ = write!(written, "%{byte:02X}"); // writing to a String cannot fail
         }
     }
     written

@@ -125,18 +125,18 @@ impl Service {
         let now = self.clock.now();
         let Err(error) = sent else {
             metrics::counter!("nbhook_mails_total", "result" => "sent").increment(1);
-            self.db.finish_mail(id, None, now).await?;
+            self.with_reserve(|| self.db.finish_mail(id, None, now)).await?;
             return Ok(true);
         };
         let told = error.to_string();
         let wait = usize::try_from(attempts - 1).ok().and_then(|tried| RETRIES.get(tried));
         if let Some(wait) = wait.filter(|_| error.is_transient()) {
             tracing::warn!(error = told, notification = %id, "cannot send a mail; it will be tried again");
-            self.db.retry_mail(id, &told, now + *wait).await?;
+            self.with_reserve(|| self.db.retry_mail(id, &told, now + *wait)).await?;
         } else {
             tracing::error!(error = told, notification = %id, "cannot send a mail; it is given up");
             metrics::counter!("nbhook_mails_total", "result" => "failed").increment(1);
-            self.db.finish_mail(id, Some(&told), now).await?;
+            self.with_reserve(|| self.db.finish_mail(id, Some(&told), now)).await?;
         }
         Ok(true)
     }

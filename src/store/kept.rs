@@ -111,8 +111,7 @@ impl Files {
             let key = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
             return key.ok_or(StoreError::Key(path));
         }
-        let hex: String = fresh.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        self.write(&path, format!("{hex}\n").as_bytes())?;
+        self.write(&path, format!("{}\n", fresh.expose()).as_bytes())?;
         Ok(fresh)
     }
 }

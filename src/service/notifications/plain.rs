@@ -106,16 +106,10 @@ fn entities(text: &str) -> String {
     let mut pieces = text.split('&');
     let mut written = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
-        match piece.split_once(';').and_then(|(name, rest)| Some((character(name)?, rest))) {
-            Some((c, rest)) => {
-                written.push(c);
-                written.push_str(rest);
-            }
-            None => {
-                written.push('&');
-                written.push_str(piece);
-            }
-        }
+        let meant = piece.split_once(';').and_then(|(name, rest)| Some((character(name)?, rest)));
+        let (c, rest) = meant.unwrap_or(('&', piece));
+        written.push(c);
+        written.push_str(rest);
     }
     written
 }
