@@ -144,20 +144,34 @@ async fn what_a_run_has_read_shows_in_nothing_that_is_kept_or_told_of_it() {
     let ends = "assert secret.get('of_bob', 'nothing') == 'nothing' and [s['name'] for s in secret.list()] == ['warehouse']\n\
         webhook.respond_json({'value': value})\nif kind == 'raise':\n    raise ValueError('no: ' + value)";
     let params = json!({"notif_down": "down@example.org"});
-    let hook = app.deploy_as(&alice, "s.ipynb", &notebook(&[SHOWS, ends]), params).await;
-    let wish = json!({"callbackUrl": receiver.url(), "tags": [["run.failed"]]});
-    app.api_as(&alice, Method::POST, "/v1/subscriptions").json(&wish).send().await.unwrap();
+    let sends = "webhook.callback('told', {'value': value, 'deep': [value]})";
+    let body = json!({"path": "s.ipynb", "params": params, "notebook": notebook(&[SHOWS, sends, ends]),
+        "callbacks": {"told": {"{$request.query.to}": {}}}});
+    let hook = ok(app.api_as(&alice, Method::POST, "/v1/hooks").json(&body).send().await.unwrap()).await;
+    let wish = json!({"callbackUrl": receiver.url(), "mode": "continuous", "tags": [["run", "failed"]]});
+    ok(app.api_as(&alice, Method::POST, "/v1/subscriptions").json(&wish).send().await.unwrap()).await;
 
-    let answer = app.call(&hook, &[("kind", "answer")]).await;
+    let to = format!("{}/told", receiver.url());
+    let answer = app.call(&hook, &[("kind", "answer"), ("to", &to)]).await;
     let first = run_of(&answer);
     assert_eq!(ok(answer).await["value"], VALUE, "what a notebook answers is its own");
-    let failed = app.http.get(url(&hook)).query(&[("kind", "raise")]).bearer_auth(&alice).send().await.unwrap();
+    let failed = app
+        .http
+        .get(url(&hook))
+        .query(&[("kind", "raise"), ("to", to.as_str())])
+        .bearer_auth(&alice)
+        .send()
+        .await
+        .unwrap();
     let second = run_of(&failed);
     let told = problem(failed, 500).await;
     assert!(told["traceback"].is_array() && told["evalue"].as_str().unwrap().starts_with("no: ***"), "{told}");
     app.quiet().await;
     app.app().service().send_notices().await.unwrap();
-    let mut texts = vec![told.to_string()];
+    let got = receiver.wait_for(3).await;
+    assert_eq!(got[0].json(), json!({"value": "***", "deep": ["***"]}), "a declared callback");
+    let mut texts: Vec<_> = got.iter().map(|one| String::from_utf8_lossy(&one.body).into_owned()).collect();
+    texts.push(told.to_string());
     for path in [
         format!("/v1/runs/{first}"),
         format!("/v1/runs/{second}"),
@@ -171,7 +185,8 @@ async fn what_a_run_has_read_shows_in_nothing_that_is_kept_or_told_of_it() {
         assert!(response.status().is_success(), "{path}");
         texts.push(response.text().await.unwrap());
     }
-    assert!(texts[3].contains("all was printed") && texts[3].contains("***"), "{}", texts[3]);
+    let output = &texts[6];
+    assert!(output.contains("all was printed") && output.contains("***"), "{output}");
     for text in &texts {
         assert_eq!(shown(text), [""; 0], "{text}");
         assert!(!text.contains("nbr_"), "the run's own token: {text}");
