@@ -18,7 +18,7 @@ pub use keep::{InboxSettings, KeepSettings};
 pub use kernel::{ExecutorChoice, KernelSettings};
 pub use outbound::OutboundSettings;
 
-use crate::model::ApiToken;
+use crate::model::{ApiToken, SecretKey};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -32,6 +32,9 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// The admin's API token, instead of the generated one in `<data>/admin.token`.
     pub admin_token: Option<Secret>,
+    /// What users' secrets are encrypted with, 32 bytes in base64 or hexadecimal, instead of the generated one in
+    /// `<data>/.nbhook/secret.key`.
+    pub secret_key: Option<Secret>,
     /// A reverse proxy in front ends TLS.
     pub behind_proxy: bool,
     /// Largest request body, in bytes.
@@ -115,6 +118,7 @@ impl Default for Settings {
             data: PathBuf::from("production"),
             public_url: None,
             admin_token: None,
+            secret_key: None,
             behind_proxy: false,
             body_limit: 100 << 20,
             body_memory: 4 << 30,
@@ -183,6 +187,11 @@ impl Settings {
         {
             return refuse("admin_token", "must have 16 to 200 visible ASCII characters");
         }
+        if let Some(key) = &self.secret_key
+            && let Err(message) = key.expose().parse::<SecretKey>()
+        {
+            return refuse("secret_key", message);
+        }
         if self.body_timeout == 0 {
             return refuse("body_timeout", "must be at least 1 (second)");
         }
@@ -215,11 +224,12 @@ impl Settings {
 }
 
 fn is_setting(variable: &str) -> bool {
-    const TOP: [&str; 9] = [
+    const TOP: [&str; 10] = [
         "listen",
         "data",
         "public_url",
         "admin_token",
+        "secret_key",
         "behind_proxy",
         "body_limit",
         "body_memory",

@@ -31,6 +31,7 @@ fn routes() -> Vec<Route> {
     let new_callback = json!({"config": {"url": "https://1.1.1.1/"}, "verify": false});
     let new_profile = json!({"name": "ops", "support_email": "ops@example.org"});
     let (event, subscription, topic) = ("event", "subscription", "topic");
+    let mail = json!({"email_to": "a@example.org", "subject": "s", "text": "t"});
     let deploy = json!({"path": "new.ipynb", "notebook": notebook(&["1"])});
     vec![
         route(Method::GET, "/v1/hooks", Value::Null, None),
@@ -93,6 +94,13 @@ fn routes() -> Vec<Route> {
         route(Method::PATCH, "/v1/schedules/{id}", json!({"enabled": false}), "schedule"),
         route(Method::DELETE, "/v1/schedules/{id}", Value::Null, "schedule"),
         route(Method::POST, "/v1/schedules/{id}/run", Value::Null, "schedule"),
+        route(Method::GET, "/v1/secrets", Value::Null, None),
+        route(Method::GET, "/v1/secrets/{name}", Value::Null, "secret"),
+        route(Method::PUT, "/v1/secrets/{name}", json!({"value": "hush-hush"}), None), // a name of one's own
+        route(Method::DELETE, "/v1/secrets/{name}", Value::Null, "secret"),
+        route(Method::GET, "/v1/notifications", Value::Null, None),
+        route(Method::POST, "/v1/notifications", mail, None),
+        route(Method::GET, "/v1/notifications/{id}", Value::Null, "notification"),
         route(Method::POST, "/v1/prune", Value::Null, None),
         route(Method::GET, "/v1/users", Value::Null, None),
         route(Method::POST, "/v1/users", json!({"name": "carol", "role": "member"}), None),
@@ -152,6 +160,11 @@ async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
     ok(app.http.post(url(&inbox)).send().await.unwrap()).await;
     let daily = json!({"path": "a.ipynb", "cron": "0 0 1 1 *"});
     let schedule = ok(app.api_as(&alice, Method::POST, "/v1/schedules").json(&daily).send().await.unwrap()).await;
+    let secret = app.api_as(&alice, Method::PUT, "/v1/secrets/hers").json(&json!({"value": "hush-hush"}));
+    ok(secret.send().await.unwrap()).await;
+    let mail = json!({"email_to": "a@example.org", "subject": "s", "text": "t"});
+    let mail = app.api_as(&alice, Method::POST, "/v1/notifications").json(&mail);
+    let mail = ok(mail.send().await.unwrap()).await;
     let deliveries = ok(app.api_as(&alice, Method::GET, "/v1/deliveries").send().await.unwrap()).await;
     let events = app.get("/v1/events").await;
     let all = async |app: &TestApp| {
@@ -177,6 +190,8 @@ async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
             "subscription" => subscription["UUID"].as_str(),
             "schedule" => schedule["id"].as_str(),
             "topic" => subscription["topic"].as_str(),
+            "secret" => Some("hers"),
+            "notification" => mail["id"].as_str(),
             _ => tokens["items"][0]["id"].as_str(),
         };
         let histo = if route.pattern.contains("outputs") { &output } else { hook["histo"].as_str().unwrap() };

@@ -24,6 +24,7 @@ mod inboxes;
 mod json;
 mod list;
 mod manager;
+mod notifications;
 mod operations;
 mod outputs;
 mod prefer;
@@ -33,6 +34,7 @@ mod received;
 mod reply;
 mod runs;
 mod schedules;
+mod secrets;
 mod server;
 mod subscribe;
 mod subscriptions;
@@ -54,7 +56,7 @@ pub use server::{Server, start};
 use error::ApiError;
 
 fn routes(config: &mut web::ServiceConfig) {
-    for group in [public, hooks, runs, more, beside, manager::pages] {
+    for group in [public, hooks, runs, more, beside, personal, manager::pages] {
         group(config);
     }
     config.default_service(web::to(nothing_here));
@@ -209,6 +211,24 @@ fn beside(config: &mut web::ServiceConfig) {
                 .route(web::delete().to(schedules::delete)),
         )
         .service(on("/v1/schedules/{id}/run").route(web::post().to(schedules::run)));
+}
+
+/// What users keep and send; runs may do some of it for their owner.
+fn personal(config: &mut web::ServiceConfig) {
+    config
+        .service(on("/v1/secrets").route(web::get().to(secrets::list)))
+        .service(
+            on("/v1/secrets/{name}")
+                .route(web::get().to(secrets::show))
+                .route(web::put().to(secrets::put))
+                .route(web::delete().to(secrets::delete)),
+        )
+        .service(
+            on("/v1/notifications")
+                .route(web::get().to(notifications::list))
+                .route(web::post().to(notifications::send)),
+        )
+        .service(on("/v1/notifications/{id}").route(web::get().to(notifications::show)));
 }
 
 /// A resource; to a method it does not have it answers 405 with those that it has.

@@ -80,6 +80,11 @@ uuid_id!(
     DeliveryId
 );
 
+uuid_id!(
+    /// A mail that a user had the server send.
+    NotificationId
+);
+
 impl EventId {
     /// Reads the id of an event as a place among events, whether or not it is kept. Ids of another kind have no place.
     #[must_use]

@@ -30,12 +30,14 @@ mod retention;
 mod run;
 mod run_event;
 mod schedule;
+mod secret;
 mod signature;
 mod signing;
 mod subscription;
 mod token;
 mod topic;
 mod user;
+mod user_mail;
 
 pub use address::{EmailAddress, NextUrl};
 pub use answered::Answered;
@@ -51,7 +53,8 @@ pub use filter::{Filter, FilterTest};
 pub use hook::{Hook, Imports, Version};
 pub use hops::{HOPS_HEADER, hops};
 pub use ids::{
-    CallbackId, DeliveryId, EventId, Histo, HookId, ProfileId, RunId, ScheduleId, SubscriptionId, TokenId, UserId,
+    CallbackId, DeliveryId, EventId, Histo, HookId, NotificationId, ProfileId, RunId, ScheduleId, SubscriptionId,
+    TokenId, UserId,
 };
 pub use inbox::{Capture, Inbox, InboxId, InboxSetup, object_of};
 pub use invalid::{Invalid, InvalidParameter, Place};
@@ -65,9 +68,11 @@ pub use retention::{Bounds, Item, Kept, KeptRun, KeptVersion, Plan, Retention, e
 pub use run::{CellStatus, CellTiming, ErrorKind, Run, RunError, RunState, Trigger};
 pub use run_event::RunEvent;
 pub use schedule::{Missed, Overlap, Schedule};
+pub use secret::{SecretInfo, SecretKey, SecretName, SecretValue};
 pub use signature::{Scheme, Secret, Signature};
 pub use signing::{CallbackMethod, SigningSecret};
 pub use subscription::{Subscription, SubscriptionKind, SubscriptionMode, SubscriptionStatus, Target};
-pub use token::{ApiToken, HookToken, SessionToken, TaskKey, TokenHash};
+pub use token::{ApiToken, HookToken, RunToken, SessionToken, TaskKey, TokenHash};
 pub use topic::TopicName;
 pub use user::{Caller, Owner, Role, TokenInfo, User};
+pub use user_mail::{Attachment, MailRecord, MailState, UserMail, attachment_name};

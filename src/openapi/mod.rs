@@ -67,6 +67,8 @@ impl Document {
             include_str!("api/subscriptions.json"),
             include_str!("api/deliveries.json"),
             include_str!("api/schedules.json"),
+            include_str!("api/secrets.json"),
+            include_str!("api/notifications.json"),
             include_str!("api/users.json"),
             include_str!("api/public.json"),
         ] {
@@ -81,6 +83,8 @@ impl Document {
         schemas.extend(embedded(include_str!("api/schemas/subscriptions.json")));
         schemas.extend(embedded(include_str!("api/schemas/deliveries.json")));
         schemas.extend(embedded(include_str!("api/schemas/schedules.json")));
+        schemas.extend(embedded(include_str!("api/schemas/secrets.json")));
+        schemas.extend(embedded(include_str!("api/schemas/notifications.json")));
         Self {
             info: info.into(),
             security: json!([{"bearer": []}]),
@@ -94,6 +98,8 @@ impl Document {
                 {"name": "events", "description": "What happens, and who is told of it."},
                 {"name": "deliveries", "description": "Events on their way to callbacks and URLs, attempt by attempt."},
                 {"name": "schedules", "description": "When hooks run by themselves."},
+                {"name": "secrets", "description": "What only you and your runs may read."},
+                {"name": "notifications", "description": "Mails that you and your runs have the server send."},
                 {"name": "users", "description": "Users and their API tokens."},
                 {"name": "documents", "description": "What you are reading."},
                 {"name": "operations", "description": "For whoever operates the server."},

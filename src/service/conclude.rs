@@ -10,7 +10,6 @@ use super::unsaved::Saving;
 use super::{Error, Service, kept, on_disk};
 use crate::kernel::{Execution, Leaving};
 use crate::model::{ErrorKind, Mode, RunError};
-use crate::notebook::Injected;
 use crate::response;
 
 /// A run whose cells have run.
@@ -46,9 +45,10 @@ impl Service {
             Err(error) => (Err(error), None),
         };
         let mut ending = Ending::of(&mut prepared.notebook, prepared.injected.as_deref(), executed, &prepared.accept);
-        let secrets = prepared.injected.as_deref().map_or(&[][..], Injected::secrets);
-        ending.mask(secrets);
-        prepared.notebook.mask_outputs(secrets);
+        run.live.masks.add(prepared.secrets().iter().map(String::as_str));
+        let secrets = run.live.masks.texts();
+        ending.mask(&secrets);
+        prepared.notebook.mask_outputs(&secrets);
         // A kernel that ends by itself writes what a file still lacks; and what was killed is gone when its caller hears of it.
         let at_once = |kernel: &mut Leaving| ending.answers_with_a_file() || kernel.is_killed();
         if let Some(kernel) = kernel.take_if(at_once) {

@@ -11,6 +11,7 @@ mod callbacks;
 mod captures;
 mod conclude;
 mod contracts;
+mod credential;
 pub mod declared;
 mod deliver;
 mod deliveries;
@@ -28,6 +29,7 @@ mod kept;
 mod kernels;
 mod notebooks;
 mod notices;
+mod notifications;
 mod pages;
 mod prepare;
 mod profiles;
@@ -37,6 +39,7 @@ mod retention;
 mod room;
 mod runs;
 mod schedules;
+mod secrets;
 mod sessions;
 mod signature;
 mod subscriptions;
@@ -75,6 +78,7 @@ pub use inbox::NewInbox;
 pub use kernels::Kernels;
 use kernels::Wish;
 use notebooks::Notebooks;
+pub use notifications::{LARGEST_MAIL, NewNotification};
 pub use profiles::NewProfile;
 pub use reply::{Content as AnswerContent, Reply, ReplyBody};
 pub use request::{Body, Call, Prefer, RawBody, Upload, Wish as CallWish};
@@ -101,6 +105,7 @@ use crate::mail::Mailer;
 use crate::model::{Mode, RunState};
 use crate::random::SharedRandom;
 pub use crate::response::Accept;
+use crate::sealing::Sealer;
 pub use crate::store::InboxReply;
 use crate::store::{Database, Files};
 use crate::templates::Templates;
@@ -114,6 +119,8 @@ const FOLDER_USERS: u32 = 64;
 pub struct Parts {
     pub settings: Settings,
     pub public_url: String,
+    /// How kernels reach this server: they run on the same machine.
+    pub local_url: String,
     pub db: Database,
     pub files: Files,
     pub clock: SharedClock,
@@ -125,6 +132,8 @@ pub struct Parts {
     pub templates: Templates,
     /// What the keys of tasks are made with.
     pub task_secret: Vec<u8>,
+    /// What users' secrets are encrypted with.
+    pub sealer: Sealer,
     /// Where runs go on when their callers are gone.
     pub runtime: Handle,
 }
@@ -133,6 +142,7 @@ pub struct Parts {
 pub struct Service {
     settings: Settings,
     public_url: String,
+    local_url: String,
     db: Database,
     files: Files,
     clock: SharedClock,
@@ -154,6 +164,7 @@ pub struct Service {
     readers: Arc<Readers>,
     unsaved: Unsaved,
     task_secret: Vec<u8>,
+    sealer: Sealer,
     draining: AtomicBool,
     /// Asynchronous runs that wait are left to the next server.
     parking: CancellationToken,
@@ -188,6 +199,7 @@ impl Service {
             captures: Captures::start(parts.db.clone(), &parts.runtime),
             settings: parts.settings,
             public_url: parts.public_url,
+            local_url: parts.local_url,
             db: parts.db,
             files: parts.files,
             clock: parts.clock,
@@ -204,6 +216,7 @@ impl Service {
             runs: TaskTracker::new(),
             unsaved: Unsaved::default(),
             task_secret: parts.task_secret,
+            sealer: parts.sealer,
             draining: AtomicBool::new(false),
             parking: CancellationToken::new(),
             interrupt: CancellationToken::new(),
@@ -304,6 +317,7 @@ impl Service {
     pub async fn recover(self: &Arc<Self>) -> Result<()> {
         tokio::task::spawn_blocking(crate::kernel::remove_leftovers).await?;
         self.db.reset_deliveries().await?;
+        self.check_secrets().await?;
         let runs = self.db.unfinished_runs().await?;
         // First: as long as a run is on record as running, the next start looks for its processes again.
         let running = runs.iter().filter(|run| run.mode == Mode::Sync || run.state == RunState::Running);

@@ -7,11 +7,13 @@ so an installed naas is found first; the nbhook wheel does not install it. Impor
 from __future__ import annotations
 
 from nbhook import callback, scheduler, webhook
+from nbhook import callback, notification, secret, webhook
 
 #: naas's former name of ``webhook``.
 api = webhook
 
 __all__ = ["api", "callback", "scheduler", "webhook"]
+__all__ = ["api", "callback", "notification", "secret", "webhook"]
 
 _NOT_YET = {
     "asset",
@@ -19,7 +21,10 @@ _NOT_YET = {
     "dependency",
     "notification",
     "secret",
+    "scheduler",
 }
+
+_HAS = "naas.callback, naas.notification, naas.secret and naas.webhook"
 
 
 def __getattr__(name: str) -> object:
@@ -27,3 +32,5 @@ def __getattr__(name: str) -> object:
         hint = "; give files to naas.webhook.add(dependencies=[…])" if name == "dependency" else ""
         raise AttributeError(f"naas.{name} is not in nbhook yet: of naas it has naas.callback, naas.scheduler and naas.webhook so far{hint}")
     raise AttributeError(f"nbhook's stand-in for naas has no {name!r}: of naas it has naas.callback, naas.scheduler and naas.webhook so far")
+        raise AttributeError(f"naas.{name} is not in nbhook yet: of naas it has {_HAS} so far{hint}")
+    raise AttributeError(f"nbhook's stand-in for naas has no {name!r}: of naas it has {_HAS} so far")
