@@ -215,7 +215,7 @@ impl Settings {
 }
 
 fn is_setting(variable: &str) -> bool {
-    const TOP: [&str; 9] = [
+    const TOP: [&str; 11] = [
         "listen",
         "data",
         "public_url",
@@ -225,6 +225,8 @@ fn is_setting(variable: &str) -> bool {
         "body_memory",
         "body_timeout",
         "grace",
+        "idempotency_hours",
+        "retry_delay",
     ];
     const GROUPS: [&str; 6] = ["kernel__", "keep__", "inbox__", "outbound__", "smtp__", "log__"];
     let Some(name) = variable.strip_prefix("NBHOOK_").map(str::to_ascii_lowercase) else { return false };

@@ -38,7 +38,8 @@ def follow(page: Path, options: argparse.Namespace, receiver: str) -> tuple[list
     if failures or all(block.language in ("json", "toml") or block.told("not run: ") for block in found):
         failures += [failure for block in found if (failure := parsed(block))]
         return failures, not_run
-    reader = Reader(options.nbhook, options.python, receiver, any(block.told("goes on") is not None for block in found))
+    first = next(block for block in found if block.language not in ("json", "toml") and not block.told("not run: "))
+    reader = Reader(options.nbhook, options.python, receiver, own_server=first.told("goes on") is not None)
     try:
         printed = ""
         for block in found:
