@@ -1,8 +1,11 @@
 //! The guide: every block of README.md and docs/ does what its page says, with the real server and real kernels.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use serde_json::Value;
 
 use crate::app::python;
 use crate::binary::finished;
@@ -54,4 +57,60 @@ fn every_link_leads_somewhere() {
     command.arg(support("links.py"));
     let (status, out, err) = finished(command);
     assert!(status.success(), "{out}{err}");
+}
+
+/// The settings that are examples and no defaults, as their defaults would say nothing.
+const EXAMPLES: [&str; 7] =
+    ["public_url", "behind_proxy", "kernel.pool", "kernel.limit", "outbound.rate_limit", "smtp.url", "smtp.from"];
+
+/// The last block of TOML on the page, with the one setting in it that is commented out.
+fn documented() -> Value {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations.md")).unwrap();
+    let block = page.rsplit_once("```toml\n").unwrap().1.split_once("\n```").unwrap().0;
+    let toml = block.replace("\n# rate_limit", "\nrate_limit");
+    let read = config::Config::builder().add_source(config::File::from_str(&toml, config::FileFormat::Toml)).build();
+    read.unwrap().try_deserialize().unwrap()
+}
+
+/// Every setting by its full name; what is kept counts as one.
+fn flat(settings: &Value) -> BTreeMap<String, Value> {
+    let mut found = BTreeMap::new();
+    for (name, value) in settings.as_object().unwrap() {
+        match value.as_object() {
+            Some(group) => found.extend(group.iter().map(|(inner, value)| (format!("{name}.{inner}"), value.clone()))),
+            None => drop(found.insert(name.clone(), value.clone())),
+        }
+    }
+    found
+}
+
+#[test]
+fn every_setting_is_documented_with_its_default() {
+    let defaults = flat(&serde_json::to_value(nbhook::config::Settings::default()).unwrap());
+    let told = flat(&documented());
+    let names = |settings: &BTreeMap<String, Value>| {
+        settings.keys().filter(|name| *name != "admin_token").cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(names(&told), names(&defaults), "docs/operations.md and `Settings` do not have the same settings");
+    for (name, value) in &told {
+        let shown = EXAMPLES.contains(&name.as_str()) || value.is_object() || name == "admin_token";
+        assert!(shown || *value == defaults[name], "`{name}` is {} by default, not {value}", defaults[name]);
+    }
+}
+
+/// Each one can be set by the environment too, as the page says.
+#[test]
+fn every_setting_is_read_from_the_environment() {
+    let told = documented();
+    for (name, value) in flat(&told).iter().filter(|(name, _)| !name.starts_with("keep.")) {
+        if !value.is_number() && !value.is_boolean() {
+            continue;
+        }
+        // A value of the wrong type is refused only by a server that reads it.
+        let variable = format!("NBHOOK_{}", name.replace('.', "__").to_uppercase());
+        let mut command = crate::binary::nbhook(["doctor"]);
+        command.env(&variable, "no number");
+        let (status, _, err) = finished(command);
+        assert_eq!(status.code(), Some(2), "{variable} is not read: {err}");
+    }
 }
