@@ -138,7 +138,7 @@ def main() -> int:
         started = time.monotonic()
         try:
             return follow(page, options, address)
-        except Exception:
+        except Exception:  # noqa: BLE001  (told as a failure of the page)
             return [f"{page.name}: {traceback.format_exc()}"], []
         finally:
             print(f"{page.name}: {time.monotonic() - started:.1f} s", file=sys.stderr)
