@@ -224,7 +224,7 @@ impl Settings {
 }
 
 fn is_setting(variable: &str) -> bool {
-    const TOP: [&str; 10] = [
+    const TOP: [&str; 12] = [
         "listen",
         "data",
         "public_url",
@@ -235,6 +235,8 @@ fn is_setting(variable: &str) -> bool {
         "body_memory",
         "body_timeout",
         "grace",
+        "idempotency_hours",
+        "retry_delay",
     ];
     const GROUPS: [&str; 6] = ["kernel__", "keep__", "inbox__", "outbound__", "smtp__", "log__"];
     let Some(name) = variable.strip_prefix("NBHOOK_").map(str::to_ascii_lowercase) else { return false };

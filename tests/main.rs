@@ -24,6 +24,7 @@ mod failures;
 mod files;
 mod forgotten;
 mod full_disk;
+mod guide;
 mod happened;
 mod hello;
 mod hostile;
