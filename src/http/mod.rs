@@ -3,6 +3,7 @@
 //! It parses requests into the model's types, calls one use case, and writes what comes of it. It decides nothing.
 
 mod accept;
+mod assets;
 mod auth;
 mod body;
 mod call;
@@ -32,7 +33,9 @@ mod prune;
 mod received;
 mod reply;
 mod runs;
+mod send_file;
 mod server;
+mod stored;
 mod subscribe;
 mod subscriptions;
 mod tasks;
@@ -53,7 +56,7 @@ pub use server::{Server, start};
 use error::ApiError;
 
 fn routes(config: &mut web::ServiceConfig) {
-    for group in [public, hooks, runs, more, manager::pages] {
+    for group in [public, hooks, runs, more, files, manager::pages] {
         group(config);
     }
     config.default_service(web::to(nothing_here));
@@ -195,6 +198,49 @@ fn more(config: &mut web::ServiceConfig) {
         .service(on("/v1/users/me").route(web::get().to(users::me)))
         .service(on("/v1/tokens").route(web::get().to(users::tokens)).route(web::post().to(users::issue)))
         .service(on("/v1/tokens/{id}").route(web::delete().to(users::revoke)));
+}
+
+/// Dependencies and assets: the same behind two names.
+fn files(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            on("/assets/{token}")
+                .route(web::get().to(assets::live))
+                .route(web::head().to(assets::live))
+                .route(web::method(Method::OPTIONS).to(assets::options)),
+        )
+        .service(
+            on("/assets/{token}/versions/{histo}")
+                .route(web::get().to(assets::pinned))
+                .route(web::head().to(assets::pinned))
+                .route(web::method(Method::OPTIONS).to(assets::options)),
+        )
+        .service(on("/v1/assets").route(web::get().to(stored::list)).route(web::post().to(stored::add)))
+        .service(on("/v1/assets/{id}").route(web::get().to(stored::show)).route(web::delete().to(stored::delete)))
+        .service(
+            on("/v1/assets/{id}/versions")
+                .route(web::get().to(stored::versions))
+                .route(web::delete().to(stored::clear_previous)),
+        )
+        .service(
+            on("/v1/assets/{id}/versions/{histo}")
+                .route(web::get().to(stored::version))
+                .route(web::delete().to(stored::clear)),
+        )
+        .service(on("/v1/assets/{id}/versions/{histo}/content").route(web::get().to(stored::content_of)))
+        .service(on("/v1/dependencies").route(web::get().to(stored::list)).route(web::post().to(stored::add)))
+        .service(on("/v1/dependencies/{id}").route(web::get().to(stored::show)).route(web::delete().to(stored::delete)))
+        .service(
+            on("/v1/dependencies/{id}/versions")
+                .route(web::get().to(stored::versions))
+                .route(web::delete().to(stored::clear_previous)),
+        )
+        .service(
+            on("/v1/dependencies/{id}/versions/{histo}")
+                .route(web::get().to(stored::version))
+                .route(web::delete().to(stored::clear)),
+        )
+        .service(on("/v1/dependencies/{id}/versions/{histo}/content").route(web::get().to(stored::content_of)));
 }
 
 /// A resource; to a method it does not have it answers 405 with those that it has.

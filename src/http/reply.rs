@@ -6,6 +6,7 @@ use actix_files::NamedFile;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     self, ContentDisposition, DispositionParam, DispositionType, ExtendedValue, HeaderMap, HeaderName, HeaderValue,
+    TryIntoHeaderValue as _,
 };
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -92,6 +93,13 @@ pub(super) fn protect(headers: &mut HeaderMap) {
     if !headers.contains_key(header::CACHE_CONTROL) {
         // Every call is a run of its own.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    }
+}
+
+/// Says whether a file is shown or saved, and under which name.
+pub(super) fn dispose(headers: &mut HeaderMap, inline: bool, file_name: &str) {
+    if let Ok(value) = disposition(inline, file_name).try_into_value() {
+        headers.insert(header::CONTENT_DISPOSITION, value);
     }
 }
 

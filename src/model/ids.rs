@@ -72,6 +72,10 @@ uuid_id!(
     SubscriptionId
 );
 uuid_id!(
+    /// A dependency or an asset.
+    StoredId
+);
+uuid_id!(
     /// An event on its way to a callback.
     DeliveryId
 );

@@ -31,6 +31,7 @@ mod run;
 mod run_event;
 mod signature;
 mod signing;
+mod stored;
 mod subscription;
 mod token;
 mod topic;
@@ -49,7 +50,9 @@ pub use event::{Event, EventType};
 pub use filter::{Filter, FilterTest};
 pub use hook::{Hook, Imports, Version};
 pub use hops::{HOPS_HEADER, hops};
-pub use ids::{CallbackId, DeliveryId, EventId, Histo, HookId, ProfileId, RunId, SubscriptionId, TokenId, UserId};
+pub use ids::{
+    CallbackId, DeliveryId, EventId, Histo, HookId, ProfileId, RunId, StoredId, SubscriptionId, TokenId, UserId,
+};
 pub use inbox::{Capture, Inbox, InboxId, InboxSetup, object_of};
 pub use invalid::{Invalid, InvalidParameter, Place};
 pub use media_type::is_json;
@@ -63,7 +66,8 @@ pub use run::{CellStatus, CellTiming, ErrorKind, Run, RunError, RunState, Trigge
 pub use run_event::RunEvent;
 pub use signature::{Scheme, Secret, Signature};
 pub use signing::{CallbackMethod, SigningSecret};
+pub use stored::{Stored, StoredKind, StoredVersion};
 pub use subscription::{Subscription, SubscriptionKind, SubscriptionMode, SubscriptionStatus, Target};
-pub use token::{ApiToken, HookToken, SessionToken, TaskKey, TokenHash};
+pub use token::{ApiToken, AssetToken, HookToken, SessionToken, TaskKey, TokenHash};
 pub use topic::TopicName;
 pub use user::{Caller, Owner, Role, TokenInfo, User};

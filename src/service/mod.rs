@@ -38,6 +38,7 @@ mod room;
 mod runs;
 mod sessions;
 mod signature;
+mod stored;
 mod subscriptions;
 mod task_callback;
 mod tasks;
@@ -66,7 +67,7 @@ use contracts::Checkers;
 pub use contracts::inspect_notebook;
 use deliver::Flights;
 pub use deliveries::DeliveryQuery;
-pub use deploy::{Deploy, DeployReply};
+pub use deploy::{Deploy, DeployReply, check_places};
 pub use error::{Error, Result};
 pub use events::EventQuery;
 pub use gate::Pass;
@@ -81,6 +82,8 @@ pub use retention::{Pruned, PrunedHook, Tally};
 pub use runs::{Events, RunQuery};
 pub use sessions::SESSION_LIFE;
 pub use signature::{Proof, Unsigned};
+use stored::Dependencies;
+pub use stored::{NewFile, OpenFile};
 pub use subscriptions::{Aim, NewSubscription, SubscriptionQuery};
 pub use tasks::{Asker, Task};
 use topics::Readers;
@@ -98,7 +101,7 @@ use crate::mail::Mailer;
 use crate::model::{Mode, RunState};
 use crate::random::SharedRandom;
 pub use crate::response::Accept;
-pub use crate::store::InboxReply;
+pub use crate::store::{Content as FileContent, InboxReply};
 use crate::store::{Database, Files};
 use crate::templates::Templates;
 use crate::webhook::Sender;
@@ -144,6 +147,7 @@ pub struct Service {
     bodies: BodyRoom,
     notebooks: Arc<Notebooks>,
     checkers: Checkers,
+    dependencies: Dependencies,
     runs: TaskTracker,
     live: Live,
     captures: Captures,
@@ -196,6 +200,7 @@ impl Service {
             runtime: parts.runtime,
             notebooks: Arc::default(),
             checkers: Checkers::default(),
+            dependencies: Dependencies::default(),
             readers: Arc::default(),
             runs: TaskTracker::new(),
             unsaved: Unsaved::default(),
