@@ -189,9 +189,8 @@ def test_naas_alias_has_webhook_and_says_what_is_missing(monkeypatch):
     assert naas.api is webhook
     with pytest.raises(AttributeError, match="naas.scheduler is not in nbhook yet"):
         naas.scheduler  # noqa: B018
-    with pytest.raises(AttributeError, match=r"webhook.add\(dependencies="):
-        naas.dependency  # noqa: B018
     assert naas.callback is callback
+    assert naas.asset is naas.assets and naas.dependency.add
     assert not hasattr(naas, "nonsense")
 
 

@@ -6,17 +6,17 @@ so an installed naas is found first; the nbhook wheel does not install it. Impor
 
 from __future__ import annotations
 
-from nbhook import callback, webhook
+from nbhook import asset, callback, dependency, webhook
 
 #: naas's former name of ``webhook``.
 api = webhook
 
-__all__ = ["api", "callback", "webhook"]
+#: naas's former name of ``asset``.
+assets = asset
+
+__all__ = ["api", "asset", "assets", "callback", "dependency", "webhook"]
 
 _NOT_YET = {
-    "asset",
-    "assets",
-    "dependency",
     "notification",
     "scheduler",
     "secret",
@@ -25,6 +25,5 @@ _NOT_YET = {
 
 def __getattr__(name: str) -> object:
     if name in _NOT_YET:
-        hint = "; give files to naas.webhook.add(dependencies=[…])" if name == "dependency" else ""
-        raise AttributeError(f"naas.{name} is not in nbhook yet: of naas it has naas.callback and naas.webhook so far{hint}")
-    raise AttributeError(f"nbhook's stand-in for naas has no {name!r}: of naas it has naas.callback and naas.webhook so far")
+        raise AttributeError(f"naas.{name} is not in nbhook yet: of naas it has {', '.join(__all__)} so far")
+    raise AttributeError(f"nbhook's stand-in for naas has no {name!r}: of naas it has {', '.join(__all__)} so far")

@@ -18,7 +18,7 @@ Everything public is named in ``__all__``; modules with a leading underscore are
 
 from __future__ import annotations
 
-from . import callback, webhook
+from . import asset, callback, dependency, webhook
 from ._errors import (
     ApiError,
     ConfigurationError,
@@ -56,7 +56,9 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "__version__",
+    "asset",
     "callback",
+    "dependency",
     "login",
     "progress",
     "webhook",
