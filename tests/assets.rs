@@ -61,6 +61,9 @@ async fn an_asset_has_a_public_url_with_validators_and_versions() {
     assert_eq!(removed, json!({"removed": [first["histo"]]}));
     assert_eq!(get(&pinned, &[]).await.status(), 404);
 
+    let page = crate::manager::Visitor::sign_in(&app, ADMIN).await.page("/manager/assets").await;
+    assert!(page.contains("charts/a.html") && page.contains(url(&first)), "{page}");
+
     let forced = json!({"path": "charts/a.html", "force": true});
     let forced = ok(add(&app, ADMIN, "assets", &forced, &[("a", b"new")]).await).await;
     assert_ne!(forced["url"], first["url"]);

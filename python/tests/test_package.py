@@ -16,6 +16,8 @@ from conftest import ALIAS, SOURCE
 from nbhook import callback, webhook
 
 NAMES = [
+    "asset",
+    "dependency",
     "ApiError",
     "ConfigurationError",
     "Conflict",

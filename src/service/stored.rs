@@ -1,14 +1,15 @@
 //! Dependencies and assets: adding, finding, clearing, deleting; and where a run finds its dependencies.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::io::Seek as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::{Error, Result, Service, on_disk};
 use crate::model::{
     AssetToken, Caller, Histo, Hook, Owner, Page, RelativePath, Stored, StoredId, StoredKind, StoredVersion, UserId,
 };
-use crate::store::{Content, NewStored, StoreError};
+use crate::store::{Content, NewStored, StoreError, digest};
 
 /// How often a run looks again for its dependencies when one was removed while it was copied.
 const TRIES: u32 = 5;
@@ -32,6 +33,24 @@ pub struct OpenFile {
     pub file: std::fs::File,
     /// SHA-256 of what is in it, in hexadecimal.
     pub digest: String,
+}
+
+impl OpenFile {
+    /// A file, with the digest of what is in it now. Blocks.
+    pub(super) fn read(mut file: std::fs::File) -> std::io::Result<Self> {
+        let (digest, _) = digest(&mut file)?;
+        Ok(Self { file, digest })
+    }
+
+    /// A copy that nobody can write to, in a folder of the same file's run. Blocks.
+    pub(super) fn snapshot(mut file: std::fs::File, folder: &Path) -> std::io::Result<Self> {
+        let modified = file.metadata()?.modified()?;
+        let mut copy = tempfile::tempfile_in(folder)?;
+        std::io::copy(&mut file, &mut copy)?;
+        copy.set_modified(modified)?;
+        copy.rewind()?;
+        Self::read(copy)
+    }
 }
 
 type Known = Arc<[(StoredId, Histo, RelativePath)]>;

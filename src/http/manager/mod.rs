@@ -13,6 +13,7 @@ mod frame;
 mod hooks;
 mod page;
 mod session;
+mod stored;
 
 use actix_web::middleware::from_fn;
 use actix_web::web;
@@ -30,6 +31,8 @@ pub(super) fn pages(config: &mut web::ServiceConfig) {
             .service(get("/logout").route(web::post().to(session::sign_out)))
             .service(get("").route(web::get().to(hooks::list)))
             .service(get("/hooks").route(web::get().to(hooks::list)))
+            .service(get("/assets").route(web::get().to(stored::assets)))
+            .service(get("/dependencies").route(web::get().to(stored::dependencies)))
             .default_service(web::to(super::nothing_here)),
     );
 }
