@@ -2,6 +2,7 @@
 //!
 //! Nested settings are written with `__` in the environment: `NBHOOK_KERNEL__PYTHON`.
 
+mod files;
 mod keep;
 mod kernel;
 mod list;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use config::{Config, Environment, File, FileFormat};
 use serde::{Deserialize, Serialize};
 
+pub use files::FileSettings;
 pub use keep::{InboxSettings, KeepSettings};
 pub use kernel::{ExecutorChoice, KernelSettings};
 pub use outbound::OutboundSettings;
@@ -52,6 +54,7 @@ pub struct Settings {
     pub retry_delay: u64,
     pub kernel: KernelSettings,
     pub keep: KeepSettings,
+    pub files: FileSettings,
     pub inbox: InboxSettings,
     pub outbound: OutboundSettings,
     pub smtp: SmtpSettings,
@@ -128,6 +131,7 @@ impl Default for Settings {
             retry_delay: 1,
             kernel: KernelSettings::default(),
             keep: KeepSettings::default(),
+            files: FileSettings::default(),
             inbox: InboxSettings::default(),
             outbound: OutboundSettings::default(),
             smtp: SmtpSettings::default(),
@@ -238,7 +242,7 @@ fn is_setting(variable: &str) -> bool {
         "idempotency_hours",
         "retry_delay",
     ];
-    const GROUPS: [&str; 6] = ["kernel__", "keep__", "inbox__", "outbound__", "smtp__", "log__"];
+    const GROUPS: [&str; 7] = ["kernel__", "keep__", "files__", "inbox__", "outbound__", "smtp__", "log__"];
     let Some(name) = variable.strip_prefix("NBHOOK_").map(str::to_ascii_lowercase) else { return false };
     TOP.contains(&name.as_str()) || GROUPS.iter().any(|group| name.starts_with(group))
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
 
 mod app;
+mod assets;
 mod binary;
 mod callbacks;
 mod callbacks_refused;

@@ -17,6 +17,8 @@ from nbhook import callback, scheduler, webhook
 from nbhook import callback, notification, secret, webhook
 
 NAMES = [
+    "asset",
+    "dependency",
     "ApiError",
     "ConfigurationError",
     "Conflict",
@@ -223,6 +225,10 @@ def test_naas_alias_has_webhook_and_says_what_is_missing(monkeypatch):
     assert naas.callback is callback
     assert naas.secret is secret
     assert naas.notification is notification
+    with pytest.raises(AttributeError, match="naas.scheduler is not in nbhook yet"):
+        naas.scheduler  # noqa: B018
+    assert naas.callback is callback
+    assert naas.asset is naas.assets and naas.dependency.add
     assert not hasattr(naas, "nonsense")
 
 

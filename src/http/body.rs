@@ -19,6 +19,8 @@ use crate::service::{Body, BodyPart, Error, Service, Upload};
 
 /// Most parts of a form. Every file of a call is one on disk, and open until the run starts.
 const MOST_PARTS: usize = 1_000;
+/// Largest field of an upload that is no file, in bytes.
+const LARGEST_FIELD: usize = 64 << 10;
 /// How long a whole body may take, as a multiple of the longest pause in it.
 const WHOLE_BODY: u32 = 20;
 /// How much of the memory for bodies a piece of JSON or of a form takes when it is parsed, as a multiple of its size: `[1,1,…]` takes as
@@ -159,6 +161,44 @@ pub(super) async fn parts_up_to(
     while let Some(mut field) = next_field(&mut form, parts.len(), limit).await? {
         let (name, filename) = names(&field);
         parts.push(Part { name, filename, content: content(&mut field, limit, |_| Ok(())).await? });
+    }
+    Ok(parts)
+}
+
+/// A part of an upload whose files went to disk as they came.
+pub(super) enum Uploaded {
+    Field(String, Vec<u8>),
+    File(String, String, tempfile::NamedTempFile),
+}
+
+/// Reads a multipart body of so many bytes at most; its files go to disk.
+pub(super) async fn upload(
+    request: &HttpRequest,
+    payload: web::Payload,
+    service: &Service,
+    limit: usize,
+) -> Result<Vec<Uploaded>, ApiError> {
+    refuse_large(request, limit)?;
+    let mut form = Multipart::new(request.headers(), bounded(payload, service, limit));
+    let mut parts = Vec::new();
+    while let Some(mut field) = next_field(&mut form, parts.len(), service).await? {
+        let (name, filename) = names(&field);
+        let Some(filename) = filename else {
+            let small = |size| match size {
+                ..=LARGEST_FIELD => Ok(()),
+                _ => Err(Invalid::new("body", "has a field that is too long: send files with a file name").into()),
+            };
+            let content = content(&mut field, service, small).await?;
+            parts.push(Uploaded::Field(name, content));
+            continue;
+        };
+        let upload = service.upload().await?;
+        let mut file = tokio::fs::File::from_std(upload.reopen().map_err(Error::from)?);
+        while let Some(chunk) = next_chunk(&mut field, service).await? {
+            file.write_all(&chunk).await.map_err(Error::from)?;
+        }
+        file.flush().await.map_err(Error::from)?;
+        parts.push(Uploaded::File(name, filename, upload));
     }
     Ok(parts)
 }

@@ -76,6 +76,10 @@ uuid_id!(
     ScheduleId
 );
 uuid_id!(
+    /// A dependency or an asset.
+    StoredId
+);
+uuid_id!(
     /// An event on its way to a callback.
     DeliveryId
 );

@@ -61,6 +61,41 @@ impl fmt::Debug for HookToken {
     }
 }
 
+/// The secret part of an asset's URL: 160 random bits in base 62. Whoever knows it may read the asset.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct AssetToken(String);
+
+impl AssetToken {
+    #[must_use]
+    pub fn from_random(bytes: [u8; 20]) -> Self {
+        Self(base62(&bytes, TOKEN_WIDTH))
+    }
+
+    /// The token itself. Belongs into URLs given to its owner and into the database, never into a log or an error.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for AssetToken {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() == TOKEN_WIDTH && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid::new("token", "not an asset's token"))
+        }
+    }
+}
+
+impl fmt::Debug for AssetToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AssetToken(***)")
+    }
+}
+
 /// What lets the caller of an asynchronous run ask about that run, and nobody else: part of its task's URL.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TaskKey(String);

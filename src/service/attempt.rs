@@ -174,9 +174,13 @@ impl Service {
         if run.hook.params.workdir != Workdir::Persistent {
             return Ok(());
         }
-        let (hook, histo, workdir) = (run.hook.clone(), run.version.clone(), run.workdir.clone());
-        let copied = on_disk(&self.files, move |files| files.copy_dependencies(&hook, &histo, &workdir)).await;
-        copied.map_err(|error| {
+        let (hook, histo, workdir) = (&run.hook, &run.version, run.workdir.clone());
+        let (run_hook, version) = (hook.clone(), histo.clone());
+        let copied = async {
+            self.copy_owners_dependencies(hook, histo, workdir.clone()).await?;
+            on_disk(&self.files, move |files| files.copy_dependencies(&run_hook, &version, &workdir)).await
+        };
+        copied.await.map_err(|error| {
             tracing::error!(%error, "cannot copy the dependencies");
             internal("the run's directory could not be prepared").into()
         })

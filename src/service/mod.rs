@@ -42,6 +42,7 @@ mod schedules;
 mod secrets;
 mod sessions;
 mod signature;
+mod stored;
 mod subscriptions;
 mod task_callback;
 mod tasks;
@@ -70,7 +71,7 @@ use contracts::Checkers;
 pub use contracts::inspect_notebook;
 use deliver::Flights;
 pub use deliveries::DeliveryQuery;
-pub use deploy::{Deploy, DeployReply};
+pub use deploy::{Deploy, DeployReply, check_places};
 pub use error::{Error, Result};
 pub use events::EventQuery;
 pub use gate::Pass;
@@ -87,6 +88,8 @@ pub use runs::{Events, RunQuery};
 pub use schedules::NewSchedule;
 pub use sessions::SESSION_LIFE;
 pub use signature::{Proof, Unsigned};
+use stored::Dependencies;
+pub use stored::{NewFile, OpenFile};
 pub use subscriptions::{Aim, NewSubscription, SubscriptionQuery};
 pub use tasks::{Asker, Task};
 use topics::Readers;
@@ -107,6 +110,7 @@ use crate::random::SharedRandom;
 pub use crate::response::Accept;
 use crate::sealing::Sealer;
 pub use crate::store::InboxReply;
+pub use crate::store::{Content as FileContent, InboxReply};
 use crate::store::{Database, Files};
 use crate::templates::Templates;
 use crate::webhook::Sender;
@@ -157,6 +161,7 @@ pub struct Service {
     bodies: BodyRoom,
     notebooks: Arc<Notebooks>,
     checkers: Checkers,
+    dependencies: Dependencies,
     runs: TaskTracker,
     live: Live,
     captures: Captures,
@@ -212,6 +217,7 @@ impl Service {
             runtime: parts.runtime,
             notebooks: Arc::default(),
             checkers: Checkers::default(),
+            dependencies: Dependencies::default(),
             readers: Arc::default(),
             runs: TaskTracker::new(),
             unsaved: Unsaved::default(),

@@ -5,6 +5,7 @@
 mod database;
 mod files;
 mod kept;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -13,8 +14,13 @@ pub use database::{
     EventFilter, FinishedRun, Firing, InboxReply, KeptSecret, KeyClaim, KeyUse, ListedOutput, MailLimits, NewCapture,
     NewDeclared, NewDeploy, NewMail, NewNotice, NewRun, Notice, NoticeEvent, NoticeSubject, OnRecord, QueuedMail,
     Received, Recipient, RemovedRun, RunFilter, SealedSecret, SecretLimits, Subscribed, SubscriptionFilter, Unfinished,
+    AttemptEnd, CallbackFilter, ClaimLimits, Claimed, Database, DeliveryFilter, Deployed, DueDelivery, EventFilter,
+    FinishedRun, InboxReply, KeyClaim, KeyUse, ListedOutput, NewCapture, NewDeclared, NewDeploy, NewNotice, NewRun,
+    NewStored, Notice, NoticeEvent, NoticeSubject, OnRecord, Received, Recipient, RemovedRun, RunFilter, Subscribed,
+    SubscriptionFilter, Unfinished,
 };
 pub use files::{DataLock, FileStamp, Files, Found, Scratch, VersionFiles, write_atomic};
+pub use stored::{Content, StagedContent, digest};
 
 use crate::model::Invalid;
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from nbhook import callback, scheduler, webhook
 from nbhook import callback, notification, secret, webhook
+from nbhook import asset, callback, dependency, webhook
 
 #: naas's former name of ``webhook``.
 api = webhook
 
 __all__ = ["api", "callback", "scheduler", "webhook"]
 __all__ = ["api", "callback", "notification", "secret", "webhook"]
+#: naas's former name of ``asset``.
+assets = asset
+
+__all__ = ["api", "asset", "assets", "callback", "dependency", "webhook"]
 
 _NOT_YET = {
-    "asset",
-    "assets",
-    "dependency",
     "notification",
     "secret",
     "scheduler",
@@ -34,3 +36,5 @@ def __getattr__(name: str) -> object:
     raise AttributeError(f"nbhook's stand-in for naas has no {name!r}: of naas it has naas.callback, naas.scheduler and naas.webhook so far")
         raise AttributeError(f"naas.{name} is not in nbhook yet: of naas it has {_HAS} so far{hint}")
     raise AttributeError(f"nbhook's stand-in for naas has no {name!r}: of naas it has {_HAS} so far")
+        raise AttributeError(f"naas.{name} is not in nbhook yet: of naas it has {', '.join(__all__)} so far")
+    raise AttributeError(f"nbhook's stand-in for naas has no {name!r}: of naas it has {', '.join(__all__)} so far")

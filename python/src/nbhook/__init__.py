@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from . import callback, scheduler, webhook
 from . import callback, notification, secret, webhook
+from . import asset, callback, dependency, webhook
 from ._errors import (
     ApiError,
     ConfigurationError,
@@ -61,7 +62,9 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "__version__",
+    "asset",
     "callback",
+    "dependency",
     "login",
     "notification",
     "progress",

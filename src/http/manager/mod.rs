@@ -14,6 +14,7 @@ mod hooks;
 mod page;
 mod personal;
 mod session;
+mod stored;
 
 use actix_web::middleware::from_fn;
 use actix_web::web;
@@ -33,6 +34,8 @@ pub(super) fn pages(config: &mut web::ServiceConfig) {
             .service(get("/hooks").route(web::get().to(hooks::list)))
             .service(get("/secrets").route(web::get().to(personal::secrets)))
             .service(get("/notifications").route(web::get().to(personal::mails)))
+            .service(get("/assets").route(web::get().to(stored::assets)))
+            .service(get("/dependencies").route(web::get().to(stored::dependencies)))
             .default_service(web::to(super::nothing_here)),
     );
 }

@@ -21,6 +21,7 @@ mod schedules;
 mod secrets;
 mod sessions;
 mod signatures;
+mod stored;
 mod subscriptions;
 mod topics;
 mod users;
@@ -57,6 +58,7 @@ pub use retention::{OnRecord, RemovedRun};
 pub use runs::{FinishedRun, NewRun, RunFilter, Unfinished};
 pub use schedules::{Claim, Firing};
 pub use secrets::{KeptSecret, SealedSecret, SecretLimits};
+pub use stored::NewStored;
 pub use subscriptions::{Subscribed, SubscriptionFilter};
 
 /// A pool of connections to the one database of a data folder.
@@ -227,6 +229,7 @@ fn migrations() -> Migrator {
         (12, "sessions", include_str!("../migrations/0012_sessions.sql")),
         (13, "schedules", include_str!("../migrations/0013_schedules.sql")),
         (14, "secrets", include_str!("../migrations/0014_secrets.sql")),
+        (15, "files", include_str!("../migrations/0015_files.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)
