@@ -19,6 +19,7 @@ mod documents;
 mod ending;
 mod error;
 mod events;
+mod figures;
 mod gate;
 mod hooks;
 mod idempotency;

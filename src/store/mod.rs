@@ -11,7 +11,7 @@ mod tests;
 pub use database::{
     AttemptEnd, CallbackFilter, ClaimLimits, Claimed, Database, DeliveryFilter, Deployed, DueDelivery, EventFilter,
     FinishedRun, InboxReply, KeyClaim, KeyUse, ListedOutput, NewCapture, NewDeclared, NewDeploy, NewNotice, NewRun,
-    Notice, NoticeEvent, NoticeSubject, OnRecord, Received, Recipient, RemovedRun, RunFilter, Subscribed,
+    Notice, NoticeEvent, NoticeSubject, OnRecord, Received, Recipient, RemovedRun, RunFilter, Span, Subscribed,
     SubscriptionFilter, Unfinished,
 };
 pub use files::{DataLock, FileStamp, Files, Found, Scratch, VersionFiles, write_atomic};

@@ -12,6 +12,7 @@ mod files;
 mod frame;
 mod hooks;
 mod page;
+mod runs;
 mod session;
 
 use actix_web::middleware::from_fn;
@@ -30,6 +31,8 @@ pub(super) fn pages(config: &mut web::ServiceConfig) {
             .service(get("/logout").route(web::post().to(session::sign_out)))
             .service(get("").route(web::get().to(hooks::list)))
             .service(get("/hooks").route(web::get().to(hooks::list)))
+            .service(get("/runs").route(web::get().to(runs::list)))
+            .service(get("/runs/{id}").route(web::get().to(runs::show)))
             .default_service(web::to(super::nothing_here)),
     );
 }

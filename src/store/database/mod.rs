@@ -9,6 +9,7 @@ mod calls;
 mod declared;
 mod deliveries;
 mod events;
+mod figures;
 mod hooks;
 mod inboxes;
 mod notices;
@@ -45,6 +46,7 @@ pub use calls::{KeyClaim, KeyUse};
 pub use deliveries::{AttemptEnd, ClaimLimits, Claimed, DeliveryFilter, DueDelivery, Recipient};
 use events::Subscribers;
 pub use events::{EventFilter, NewDeclared};
+pub use figures::Span;
 pub use hooks::{Deployed, NewDeploy};
 pub use inboxes::{InboxReply, NewCapture, Received};
 pub use notices::{NewNotice, Notice, NoticeEvent, NoticeSubject};
@@ -219,6 +221,7 @@ fn migrations() -> Migrator {
         (10, "deliveries", include_str!("../migrations/0010_deliveries.sql")),
         (11, "hops", include_str!("../migrations/0011_hops.sql")),
         (12, "sessions", include_str!("../migrations/0012_sessions.sql")),
+        (16, "figures", include_str!("../migrations/0016_figures.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)
