@@ -161,6 +161,8 @@ pub struct Service {
     folders: Semaphore,
     /// Leave to send mails.
     sender: Semaphore,
+    /// Leave to render outputs for the manager: each takes a process for a second.
+    renders: Semaphore,
     /// Leave to remove what exceeds its bounds.
     sweeper: Semaphore,
     /// The deliveries that are being attempted.
@@ -207,6 +209,7 @@ impl Service {
             notices: Notify::new(),
             folders: Semaphore::new(FOLDER_USERS as usize),
             sender: Semaphore::new(1),
+            renders: Semaphore::new(2),
             sweeper: Semaphore::new(1),
             flights,
         })

@@ -33,6 +33,7 @@ pub(super) fn pages(config: &mut web::ServiceConfig) {
             .service(get("/hooks").route(web::get().to(hooks::list)))
             .service(get("/runs").route(web::get().to(runs::list)))
             .service(get("/runs/{id}").route(web::get().to(runs::show)))
+            .service(get("/runs/{id}/frame").route(web::get().to(runs::frame)))
             .default_service(web::to(super::nothing_here)),
     );
 }

@@ -1,5 +1,6 @@
 //! The runs: their list, and one of them.
 
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentType};
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Duration, Utc};
 use serde::Deserialize;
@@ -11,6 +12,9 @@ use crate::http::hooks::Id;
 use crate::http::runs::view;
 use crate::model::{self, HookId, Invalid, Run, RunId, RunState};
 use crate::service::RunQuery;
+
+/// What a notebook made: no script runs, nothing is fetched, and it has an origin of its own.
+const STILL: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:";
 
 const PER_PAGE: u32 = 50;
 
@@ -98,4 +102,12 @@ pub(super) async fn show(page: Page, id: Id<RunId>) -> Result<HttpResponse, ApiE
     shown["path"] = json!(paths.get(&run.hook));
     shown["is_final"] = run.state.is_final().into();
     page.render("run", json!({"run": shown}))
+}
+
+/// The executed notebook, for a frame of the run's page.
+pub(super) async fn frame(page: Page, id: Id<RunId>) -> Result<HttpResponse, ApiError> {
+    let html = page.service.run_page(&page.caller, id.0).await?;
+    let mut response = HttpResponse::Ok();
+    response.insert_header(ContentType::html()).insert_header((CONTENT_SECURITY_POLICY, STILL));
+    Ok(response.insert_header((CACHE_CONTROL, "private, no-cache")).body(html))
 }
