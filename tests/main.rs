@@ -37,6 +37,7 @@ mod lists;
 mod mail;
 mod manager;
 mod notifications;
+mod manager_runs;
 mod openapi;
 mod operations;
 mod outbound;

@@ -20,6 +20,7 @@ mod documents;
 mod ending;
 mod error;
 mod events;
+mod figures;
 mod gate;
 mod hooks;
 mod idempotency;
@@ -180,6 +181,8 @@ pub struct Service {
     folders: Semaphore,
     /// Leave to send mails.
     sender: Semaphore,
+    /// Leave to render outputs for the manager: each takes a process for a second.
+    renders: Semaphore,
     /// Leave to remove what exceeds its bounds.
     sweeper: Semaphore,
     /// The deliveries that are being attempted.
@@ -230,6 +233,7 @@ impl Service {
             schedule_news: Notify::new(),
             folders: Semaphore::new(FOLDER_USERS as usize),
             sender: Semaphore::new(1),
+            renders: Semaphore::new(2),
             sweeper: Semaphore::new(1),
             flights,
         })

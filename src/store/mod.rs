@@ -17,6 +17,7 @@ pub use database::{
     AttemptEnd, CallbackFilter, ClaimLimits, Claimed, Database, DeliveryFilter, Deployed, DueDelivery, EventFilter,
     FinishedRun, InboxReply, KeyClaim, KeyUse, ListedOutput, NewCapture, NewDeclared, NewDeploy, NewNotice, NewRun,
     NewStored, Notice, NoticeEvent, NoticeSubject, OnRecord, Received, Recipient, RemovedRun, RunFilter, Subscribed,
+    Notice, NoticeEvent, NoticeSubject, OnRecord, Received, Recipient, RemovedRun, RunFilter, Span, Subscribed,
     SubscriptionFilter, Unfinished,
 };
 pub use files::{DataLock, FileStamp, Files, Found, Scratch, VersionFiles, write_atomic};

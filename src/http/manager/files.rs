@@ -10,6 +10,7 @@ use crate::http::error::ApiError;
 const FILES: &[(&str, &[u8])] = &[
     ("manager.css", include_bytes!("static/manager.css")),
     ("manager.js", include_bytes!("static/manager.js")),
+    ("run.js", include_bytes!("static/run.js")),
     ("theme.js", include_bytes!("static/theme.js")),
     ("icon.svg", include_bytes!("static/icon.svg")),
 ];

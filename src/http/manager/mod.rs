@@ -13,6 +13,7 @@ mod frame;
 mod hooks;
 mod page;
 mod personal;
+mod runs;
 mod session;
 mod stored;
 
@@ -36,6 +37,9 @@ pub(super) fn pages(config: &mut web::ServiceConfig) {
             .service(get("/notifications").route(web::get().to(personal::mails)))
             .service(get("/assets").route(web::get().to(stored::assets)))
             .service(get("/dependencies").route(web::get().to(stored::dependencies)))
+            .service(get("/runs").route(web::get().to(runs::list)))
+            .service(get("/runs/{id}").route(web::get().to(runs::show)))
+            .service(get("/runs/{id}/frame").route(web::get().to(runs::frame)))
             .default_service(web::to(super::nothing_here)),
     );
 }

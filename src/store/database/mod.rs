@@ -9,6 +9,7 @@ mod calls;
 mod declared;
 mod deliveries;
 mod events;
+mod figures;
 mod hooks;
 mod inboxes;
 mod notices;
@@ -49,6 +50,7 @@ pub use calls::{KeyClaim, KeyUse};
 pub use deliveries::{AttemptEnd, ClaimLimits, Claimed, DeliveryFilter, DueDelivery, Recipient};
 use events::Subscribers;
 pub use events::{EventFilter, NewDeclared};
+pub use figures::Span;
 pub use hooks::{Deployed, NewDeploy};
 pub use inboxes::{InboxReply, NewCapture, Received};
 pub use notices::{NewNotice, Notice, NoticeEvent, NoticeSubject};
@@ -230,6 +232,7 @@ fn migrations() -> Migrator {
         (13, "schedules", include_str!("../migrations/0013_schedules.sql")),
         (14, "secrets", include_str!("../migrations/0014_secrets.sql")),
         (15, "files", include_str!("../migrations/0015_files.sql")),
+        (16, "figures", include_str!("../migrations/0016_figures.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)
