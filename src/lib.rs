@@ -7,6 +7,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod crontab;
 pub mod expression;
 pub mod http;
 pub mod kernel;

@@ -44,6 +44,7 @@ pub struct Worker {
     notices: JoinHandle<()>,
     sweeps: JoinHandle<()>,
     deliveries: JoinHandle<()>,
+    schedules: JoinHandle<()>,
 }
 
 impl Worker {
@@ -52,8 +53,9 @@ impl Worker {
         let stop = CancellationToken::new();
         let sweeps = tokio::spawn(sweep(service.clone(), clock.clone(), stop.clone()));
         let deliveries = tokio::spawn(deliver(service.clone(), clock.clone(), stop.clone()));
+        let schedules = tokio::spawn(fire(service.clone(), clock.clone(), stop.clone()));
         let notices = tokio::spawn(send_notices(service, clock, stop.clone()));
-        Self { stop, notices, sweeps, deliveries }
+        Self { stop, notices, sweeps, deliveries, schedules }
     }
 
     /// Ends what is going on. A mail or a delivery that is not handed over soon is sent again at the next start.
@@ -61,6 +63,7 @@ impl Worker {
         self.stop.cancel();
         // A panic in one was logged by the runtime's hook.
         let _ = self.sweeps.await;
+        let _ = self.schedules.await;
         let _ = self.notices.await;
         let _ = self.deliveries.await;
     }
@@ -108,6 +111,37 @@ async fn sweep(service: Arc<Service>, clock: SharedClock, stop: CancellationToke
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(GLANCE) => {}
+        }
+    }
+}
+
+/// Fires schedules at their times.
+async fn fire(service: Arc<Service>, clock: SharedClock, stop: CancellationToken) {
+    let mut wait = FIRST_WAIT;
+    loop {
+        let fired = tokio::select! {
+            fired = service.fire_due() => fired,
+            () = stop.cancelled() => return,
+        };
+        let due = match fired {
+            Ok(due) => {
+                wait = FIRST_WAIT;
+                due
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot fire schedules; it is tried again");
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(wait) => {}
+                }
+                wait = (wait * 2).min(LONGEST_WAIT);
+                continue;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = service.schedule_news() => {}
+            () = come(due, &clock, GLANCE) => {}
         }
     }
 }

@@ -11,7 +11,9 @@ struct Rule {
 }
 
 /// Crates that only the named modules may use. Everything else is plain data or plumbing.
-const OWNED: [&str; 11] = [
+const OWNED: [&str; 13] = [
+    "cron",
+    "chrono_tz",
     "actix_web",
     "actix_files",
     "actix_multipart",
@@ -25,11 +27,12 @@ const OWNED: [&str; 11] = [
     "clap",
 ];
 
-const RULES: [Rule; 19] = [
+const RULES: [Rule; 20] = [
     Rule { module: "model", knows: &[], crates: &[] },
     Rule { module: "clock", knows: &[], crates: &[] },
     Rule { module: "random", knows: &[], crates: &[] },
     Rule { module: "expression", knows: &[], crates: &[] },
+    Rule { module: "crontab", knows: &["model"], crates: &["cron", "chrono_tz"] },
     Rule { module: "config", knows: &["model"], crates: &[] },
     Rule { module: "notebook", knows: &["model"], crates: &[] },
     Rule { module: "response", knows: &[], crates: &["comrak"] },
@@ -47,6 +50,7 @@ const RULES: [Rule; 19] = [
             "random",
             "config",
             "expression",
+            "crontab",
             "notebook",
             "openapi",
             "response",

@@ -47,6 +47,7 @@ mod refusals;
 mod responses;
 mod results;
 mod retention;
+mod schedules;
 mod secrets;
 mod signatures;
 mod soak;

@@ -87,6 +87,12 @@ fn routes() -> Vec<Route> {
         route(Method::DELETE, "/v1/profiles/{id}", Value::Null, profile),
         route(Method::GET, "/v1/hooks/{id}/callbacks", Value::Null, hook),
         route(Method::POST, "/v1/hooks/{id}/callbacks/rotate-secret", Value::Null, hook),
+        route(Method::GET, "/v1/schedules", Value::Null, None),
+        route(Method::POST, "/v1/schedules", json!({"path": "a.ipynb", "cron": "@daily"}), None),
+        route(Method::GET, "/v1/schedules/{id}", Value::Null, "schedule"),
+        route(Method::PATCH, "/v1/schedules/{id}", json!({"enabled": false}), "schedule"),
+        route(Method::DELETE, "/v1/schedules/{id}", Value::Null, "schedule"),
+        route(Method::POST, "/v1/schedules/{id}/run", Value::Null, "schedule"),
         route(Method::POST, "/v1/prune", Value::Null, None),
         route(Method::GET, "/v1/users", Value::Null, None),
         route(Method::POST, "/v1/users", json!({"name": "carol", "role": "member"}), None),
@@ -144,10 +150,12 @@ async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
     let wish = json!({"callbackUrl": "http://127.0.0.1:9/", "tags": [["inbox"]]});
     ok(app.api_as(&alice, Method::POST, "/v1/subscriptions").json(&wish).send().await.unwrap()).await;
     ok(app.http.post(url(&inbox)).send().await.unwrap()).await;
+    let daily = json!({"path": "a.ipynb", "cron": "0 0 1 1 *"});
+    let schedule = ok(app.api_as(&alice, Method::POST, "/v1/schedules").json(&daily).send().await.unwrap()).await;
     let deliveries = ok(app.api_as(&alice, Method::GET, "/v1/deliveries").send().await.unwrap()).await;
     let events = app.get("/v1/events").await;
     let all = async |app: &TestApp| {
-        let kept = ["hooks", "runs", "tokens", "inboxes", "callbacks", "profiles", "subscriptions", "events"];
+        let kept = ["hooks", "runs", "tokens", "inboxes", "callbacks", "profiles", "subscriptions", "events", "schedules"];
         let mut told = Vec::new();
         for list in kept {
             told.push(app.get(&format!("/v1/{list}")).await);
@@ -166,6 +174,7 @@ async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
             "delivery" => deliveries["items"][0]["id"].as_str(),
             "event" => events["items"][0]["uuid"].as_str(),
             "subscription" => subscription["UUID"].as_str(),
+            "schedule" => schedule["id"].as_str(),
             "topic" => subscription["topic"].as_str(),
             _ => tokens["items"][0]["id"].as_str(),
         };

@@ -32,6 +32,7 @@ mod prune;
 mod received;
 mod reply;
 mod runs;
+mod schedules;
 mod server;
 mod subscribe;
 mod subscriptions;
@@ -53,7 +54,7 @@ pub use server::{Server, start};
 use error::ApiError;
 
 fn routes(config: &mut web::ServiceConfig) {
-    for group in [public, hooks, runs, more, manager::pages] {
+    for group in [public, hooks, runs, more, beside, manager::pages] {
         group(config);
     }
     config.default_service(web::to(nothing_here));
@@ -195,6 +196,19 @@ fn more(config: &mut web::ServiceConfig) {
         .service(on("/v1/users/me").route(web::get().to(users::me)))
         .service(on("/v1/tokens").route(web::get().to(users::tokens)).route(web::post().to(users::issue)))
         .service(on("/v1/tokens/{id}").route(web::delete().to(users::revoke)));
+}
+
+/// What is beside the webhook: schedules.
+fn beside(config: &mut web::ServiceConfig) {
+    config
+        .service(on("/v1/schedules").route(web::get().to(schedules::list)).route(web::post().to(schedules::create)))
+        .service(
+            on("/v1/schedules/{id}")
+                .route(web::get().to(schedules::show))
+                .route(web::patch().to(schedules::change))
+                .route(web::delete().to(schedules::delete)),
+        )
+        .service(on("/v1/schedules/{id}/run").route(web::post().to(schedules::run)));
 }
 
 /// A resource; to a method it does not have it answers 405 with those that it has.

@@ -72,6 +72,10 @@ uuid_id!(
     SubscriptionId
 );
 uuid_id!(
+    /// When a hook runs by itself.
+    ScheduleId
+);
+uuid_id!(
     /// An event on its way to a callback.
     DeliveryId
 );

@@ -29,6 +29,7 @@ mod progress;
 mod retention;
 mod run;
 mod run_event;
+mod schedule;
 mod signature;
 mod signing;
 mod subscription;
@@ -49,7 +50,9 @@ pub use event::{Event, EventType};
 pub use filter::{Filter, FilterTest};
 pub use hook::{Hook, Imports, Version};
 pub use hops::{HOPS_HEADER, hops};
-pub use ids::{CallbackId, DeliveryId, EventId, Histo, HookId, ProfileId, RunId, SubscriptionId, TokenId, UserId};
+pub use ids::{
+    CallbackId, DeliveryId, EventId, Histo, HookId, ProfileId, RunId, ScheduleId, SubscriptionId, TokenId, UserId,
+};
 pub use inbox::{Capture, Inbox, InboxId, InboxSetup, object_of};
 pub use invalid::{Invalid, InvalidParameter, Place};
 pub use media_type::is_json;
@@ -61,6 +64,7 @@ pub use progress::Progress;
 pub use retention::{Bounds, Item, Kept, KeptRun, KeptVersion, Plan, Retention, excess};
 pub use run::{CellStatus, CellTiming, ErrorKind, Run, RunError, RunState, Trigger};
 pub use run_event::RunEvent;
+pub use schedule::{Missed, Overlap, Schedule};
 pub use signature::{Scheme, Secret, Signature};
 pub use signing::{CallbackMethod, SigningSecret};
 pub use subscription::{Subscription, SubscriptionKind, SubscriptionMode, SubscriptionStatus, Target};

@@ -178,6 +178,8 @@ pub enum Trigger {
     Http,
     /// An earlier run, whose parameters it has.
     Rerun,
+    /// Its hook's schedule.
+    Schedule,
 }
 
 impl Trigger {
@@ -186,6 +188,7 @@ impl Trigger {
         match self {
             Self::Http => "http",
             Self::Rerun => "rerun",
+            Self::Schedule => "schedule",
         }
     }
 }

@@ -66,6 +66,7 @@ impl Document {
             include_str!("api/callbacks.json"),
             include_str!("api/subscriptions.json"),
             include_str!("api/deliveries.json"),
+            include_str!("api/schedules.json"),
             include_str!("api/users.json"),
             include_str!("api/public.json"),
         ] {
@@ -79,6 +80,7 @@ impl Document {
         schemas.extend(embedded(include_str!("api/schemas/callbacks.json")));
         schemas.extend(embedded(include_str!("api/schemas/subscriptions.json")));
         schemas.extend(embedded(include_str!("api/schemas/deliveries.json")));
+        schemas.extend(embedded(include_str!("api/schemas/schedules.json")));
         Self {
             info: info.into(),
             security: json!([{"bearer": []}]),
@@ -91,6 +93,7 @@ impl Document {
                 {"name": "callbacks", "description": "URLs that are called when something happens, and who is told when one is in trouble."},
                 {"name": "events", "description": "What happens, and who is told of it."},
                 {"name": "deliveries", "description": "Events on their way to callbacks and URLs, attempt by attempt."},
+                {"name": "schedules", "description": "When hooks run by themselves."},
                 {"name": "users", "description": "Users and their API tokens."},
                 {"name": "documents", "description": "What you are reading."},
                 {"name": "operations", "description": "For whoever operates the server."},

@@ -58,6 +58,7 @@ impl Called {
 #[derive(Debug)]
 pub(super) struct Order {
     pub(super) id: RunId,
+    pub(super) trigger: Trigger,
     pub(super) hook: Hook,
     pub(super) version: Version,
     pub(super) pinned: bool,
@@ -68,6 +69,29 @@ pub(super) struct Order {
     pub(super) keep_answer: bool,
     /// Whether the caller may see everything.
     pub(super) for_owner: bool,
+}
+
+/// What a run comes from, and which one it is to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin {
+    run: RunId,
+    trigger: Trigger,
+    rerun_of: Option<RunId>,
+}
+
+impl Origin {
+    pub(super) fn http() -> Self {
+        Self { run: RunId::new(), trigger: Trigger::Http, rerun_of: None }
+    }
+
+    pub(super) fn rerun(of: RunId) -> Self {
+        Self { run: RunId::new(), trigger: Trigger::Rerun, rerun_of: Some(of) }
+    }
+
+    /// The run that a schedule has claimed.
+    pub(super) fn schedule(run: RunId) -> Self {
+        Self { run, trigger: Trigger::Schedule, rerun_of: None }
+    }
 }
 
 /// Where an answer goes, once.
@@ -112,7 +136,7 @@ impl Service {
     /// Only before a run is on record; one that fails is a `Failed` reply.
     pub async fn call(self: &Arc<Self>, target: Target, call: Call, wish: Wish) -> Result<Called> {
         let wait = wish.prefer.wait;
-        let called = self.begin_call(target, call, wish, Trigger::Http, None).await?;
+        let called = self.begin_call(target, call, wish, Origin::http()).await?;
         match (called, wait) {
             (Called::Accepted(task), Some(seconds)) => self.wait_for(task, seconds).await,
             (called, _) => Ok(called),
@@ -125,14 +149,14 @@ impl Service {
         target: Target,
         call: Call,
         wish: Wish,
-        trigger: Trigger,
-        rerun_of: Option<RunId>,
+        origin: Origin,
     ) -> Result<Called> {
         let Target { hook, version, pinned, ticket } = target;
         let asked = wish.prefer.respond_async || wish.prefer.wait.is_some();
         let mode = if asked { Mode::Async } else { hook.params.mode };
         let order = Order {
-            id: RunId::new(),
+            id: origin.run,
+            trigger: origin.trigger,
             mode,
             keep_answer: mode == Mode::Async || wish.key.is_some(),
             for_owner: wish.caller.as_ref().is_some_and(|caller: &Caller| caller.may_touch(hook.owner)),
@@ -143,7 +167,7 @@ impl Service {
         };
         let span = tracing::info_span!("run", run = %order.id, hook = %order.hook.id);
         let (to, called) = oneshot::channel();
-        let started = self.clone().carry_out(order, ticket, wish.key, (trigger, rerun_of), Respond(Some(to)));
+        let started = self.clone().carry_out(order, ticket, wish.key, origin.rerun_of, Respond(Some(to)));
         self.runs.spawn_on(started.instrument(span), &self.runtime);
         called.await.map_err(|_| Error::Internal("the run's task ended without an answer".to_owned()))?
     }
@@ -167,7 +191,7 @@ impl Service {
         mut order: Order,
         ticket: Ticket,
         key: Option<String>,
-        origin: (Trigger, Option<RunId>),
+        rerun_of: Option<RunId>,
         mut respond: Respond,
     ) {
         tracing::debug!("the call is here");
@@ -178,7 +202,7 @@ impl Service {
                 Err(error) => return respond.send(Err(error)),
             }
         }
-        let begun = self.put_on_record(&mut order, origin).await;
+        let begun = self.put_on_record(&mut order, rerun_of).await;
         let (live, prepared) = match begun {
             Ok(begun) => begun,
             Err(error) => {
@@ -202,12 +226,12 @@ impl Service {
     async fn put_on_record(
         &self,
         order: &mut Order,
-        (trigger, rerun_of): (Trigger, Option<RunId>),
+        rerun_of: Option<RunId>,
     ) -> Result<(Arc<LiveRun>, Option<Prepared>)> {
         let call = order.call.as_ref().ok_or_else(lost)?;
         let headers = call.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let hops = hops(headers).ok_or(Error::Loop)?;
-        let subscription = self.task_callback(order, trigger).await?;
+        let subscription = self.task_callback(order).await?;
         if order.mode == Mode::Async {
             self.keep_uploads(order).await?;
         }
@@ -221,7 +245,7 @@ impl Service {
             hook: order.hook.id,
             owner: order.hook.owner,
             version: &order.version.histo,
-            trigger,
+            trigger: order.trigger,
             mode: order.mode,
             rerun_of,
             method: &method,

@@ -36,6 +36,7 @@ mod request;
 mod retention;
 mod room;
 mod runs;
+mod schedules;
 mod sessions;
 mod signature;
 mod subscriptions;
@@ -79,6 +80,7 @@ pub use reply::{Content as AnswerContent, Reply, ReplyBody};
 pub use request::{Body, Call, Prefer, RawBody, Upload, Wish as CallWish};
 pub use retention::{Pruned, PrunedHook, Tally};
 pub use runs::{Events, RunQuery};
+pub use schedules::NewSchedule;
 pub use sessions::SESSION_LIFE;
 pub use signature::{Proof, Unsigned};
 pub use subscriptions::{Aim, NewSubscription, SubscriptionQuery};
@@ -93,6 +95,7 @@ pub use watch::Watching;
 
 use crate::clock::SharedClock;
 use crate::config::Settings;
+pub use crate::crontab::{Crontab, Zone};
 use crate::kernel::Executor;
 use crate::mail::Mailer;
 use crate::model::{Mode, RunState};
@@ -156,6 +159,7 @@ pub struct Service {
     parking: CancellationToken,
     interrupt: CancellationToken,
     notices: Notify,
+    schedule_news: Notify,
     /// The turn to make or remove the folder of a hook.
     folders: Semaphore,
     /// Leave to send mails.
@@ -204,6 +208,7 @@ impl Service {
             parking: CancellationToken::new(),
             interrupt: CancellationToken::new(),
             notices: Notify::new(),
+            schedule_news: Notify::new(),
             folders: Semaphore::new(FOLDER_USERS as usize),
             sender: Semaphore::new(1),
             sweeper: Semaphore::new(1),

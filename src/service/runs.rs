@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::call::Called;
+use super::call::{Called, Origin};
 use super::kept::{self, Request};
 use super::request::{Prefer, Wish};
 use super::tasks::{Asker, Task};
 use super::watch::Watching;
 use super::{Error, Result, Service};
-use crate::model::{Caller, CellStatus, HookId, Page, Progress, Run, RunEvent, RunId, RunState, Trigger};
+use crate::model::{Caller, CellStatus, HookId, Page, Progress, Run, RunEvent, RunId, RunState};
 use crate::store::RunFilter;
 
 /// How long the kernel of a cancelled run may take to be gone.
@@ -95,7 +95,7 @@ impl Service {
         let target = self.target(hook, None).await?;
         let prefer = Prefer { respond_async: true, wait: None };
         let wish = Wish { prefer, key: None, caller: Some(caller.clone()) };
-        match self.begin_call(target, call, wish, Trigger::Rerun, Some(id)).await? {
+        match self.begin_call(target, call, wish, Origin::rerun(id)).await? {
             Called::Accepted(task) => Ok(task),
             Called::Answered(_) => Err(Error::Internal("a re-run answered at once".to_owned())),
         }

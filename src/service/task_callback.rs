@@ -15,8 +15,10 @@ const NAME: &str = "callbackUrl";
 impl Service {
     /// What tells a run's caller of its end, if they wish for it. The notebook gets the wish only if it declares a parameter
     /// of that name.
-    pub(super) async fn task_callback(&self, order: &mut Order, trigger: Trigger) -> Result<Option<Subscription>> {
-        let (Mode::Async, Trigger::Http, Some(call)) = (order.mode, trigger, &mut order.call) else { return Ok(None) };
+    pub(super) async fn task_callback(&self, order: &mut Order) -> Result<Option<Subscription>> {
+        let (Mode::Async, Trigger::Http, Some(call)) = (order.mode, order.trigger, &mut order.call) else {
+            return Ok(None);
+        };
         let is_declared = order.version.contract.as_ref().is_some_and(declares);
         let Some(url) = wished(call, is_declared)? else { return Ok(None) };
         Ok(Some(Subscription {

@@ -172,8 +172,17 @@ impl Service {
         let version = self.db.version(hook.id, &record.version).await?;
         let (Some(version), Mode::Async, true) = (version, run.mode, again) else { return Ok(None) };
         let Ok((_, for_owner)) = self.kept_call(run.id).await else { return Ok(None) };
-        let order =
-            Order { id: run.id, hook, version, pinned: true, mode: run.mode, call: None, keep_answer: true, for_owner };
+        let order = Order {
+            id: run.id,
+            trigger: record.trigger,
+            hook,
+            version,
+            pinned: true,
+            mode: run.mode,
+            call: None,
+            keep_answer: true,
+            for_owner,
+        };
         Ok(Some(order))
     }
 }

@@ -9,10 +9,10 @@ mod kept;
 mod tests;
 
 pub use database::{
-    AttemptEnd, CallbackFilter, ClaimLimits, Claimed, Database, DeliveryFilter, Deployed, DueDelivery, EventFilter,
-    FinishedRun, InboxReply, KeyClaim, KeyUse, ListedOutput, NewCapture, NewDeclared, NewDeploy, NewNotice, NewRun,
-    Notice, NoticeEvent, NoticeSubject, OnRecord, Received, Recipient, RemovedRun, RunFilter, Subscribed,
-    SubscriptionFilter, Unfinished,
+    AttemptEnd, CallbackFilter, Claim, ClaimLimits, Claimed, Database, DeliveryFilter, Deployed, DueDelivery,
+    EventFilter, FinishedRun, Firing, InboxReply, KeyClaim, KeyUse, ListedOutput, NewCapture, NewDeclared, NewDeploy,
+    NewNotice, NewRun, Notice, NoticeEvent, NoticeSubject, OnRecord, Received, Recipient, RemovedRun, RunFilter,
+    Subscribed, SubscriptionFilter, Unfinished,
 };
 pub use files::{DataLock, FileStamp, Files, Found, Scratch, VersionFiles, write_atomic};
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::of_call::Wanted;
 use crate::expression::{Response, Unresolved};
-use crate::model::{NextUrl, RunId, RunState, SigningSecret, is_too_deep};
+use crate::model::{CallbackMethod, NextUrl, RunId, RunState, SigningSecret, Trigger, is_too_deep};
 use crate::notebook::mask_value;
 use crate::response::{Answer, Callback, Content};
 use crate::service::attempt::Run;
@@ -88,6 +88,11 @@ impl Service {
     /// What goes out with the end of a run that succeeded: what waited for the answer, and the answer itself where the notebook has
     /// sent nothing. Warnings go to the ending.
     pub(in crate::service) async fn call_back_at_end(&self, run: &mut Run, prepared: &Prepared, ending: &mut Ending) {
+        if let (RunState::Succeeded, Trigger::Schedule, Some(url)) =
+            (ending.state(), run.order.trigger, &prepared.hook.params.next_url)
+        {
+            ending.declared.push(visit(run.order.id, url));
+        }
         match ending.state() {
             RunState::Succeeded if prepared.callbacks.is_empty() => {}
             RunState::Succeeded => self.add_rest(run, prepared, ending).await,
@@ -174,6 +179,18 @@ fn note(run: &mut Run, prepared: &mut Prepared, callback: &Callback) -> Option<u
         return None;
     }
     Some(*nth)
+}
+
+/// A run that no caller can be sent on from `next_url` goes there itself.
+fn visit(run: RunId, url: &NextUrl) -> NewDeclared {
+    NewDeclared {
+        name: "next_url".to_owned(),
+        url: url.as_str().to_owned(),
+        method: CallbackMethod::Get,
+        body: json!({"run": run, "state": RunState::Succeeded}),
+        expects: None,
+        secrets: Vec::new(),
+    }
 }
 
 fn declared(one: &Wanted, url: String, body: Value, secrets: &[SigningSecret]) -> NewDeclared {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::declared;
 use super::events::{self, NewEvent};
-use super::{Database, Write, from_json, millis, parse, row, time, versions};
+use super::{Database, Write, from_json, millis, parse, row, schedules, time, versions};
 use crate::model::{
     Contract, DeclaredCallbacks, EventType, Histo, Hook, HookId, HookParams, HookPath, HookToken, Imports, Owner, Page,
     SigningSecret, UserId, event,
@@ -230,6 +230,7 @@ impl Database {
         }
         let hook = read(&mut tx, id).await?;
         tell(&mut tx, EventType::HookDeleted, &hook, now).await?;
+        schedules::remove_of(&mut tx, id).await?;
         if outputs {
             sqlx::query("UPDATE runs SET output_size = NULL WHERE hook_id = $1")
                 .bind(id.to_string())

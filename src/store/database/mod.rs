@@ -16,6 +16,7 @@ mod outputs;
 mod profiles;
 mod retention;
 mod runs;
+mod schedules;
 mod sessions;
 mod signatures;
 mod subscriptions;
@@ -51,6 +52,7 @@ pub use notices::{NewNotice, Notice, NoticeEvent, NoticeSubject};
 pub use outputs::ListedOutput;
 pub use retention::{OnRecord, RemovedRun};
 pub use runs::{FinishedRun, NewRun, RunFilter, Unfinished};
+pub use schedules::{Claim, Firing};
 pub use subscriptions::{Subscribed, SubscriptionFilter};
 
 /// A pool of connections to the one database of a data folder.
@@ -219,6 +221,7 @@ fn migrations() -> Migrator {
         (10, "deliveries", include_str!("../migrations/0010_deliveries.sql")),
         (11, "hops", include_str!("../migrations/0011_hops.sql")),
         (12, "sessions", include_str!("../migrations/0012_sessions.sql")),
+        (13, "schedules", include_str!("../migrations/0013_schedules.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::events::{self, NewDeclared, NewEvent};
 use super::notices::NewNotice;
-use super::{Database, Write, calls, from_json, millis, parse, row, subscriptions, time, to_json};
+use super::{Database, Write, calls, from_json, millis, parse, row, schedules, subscriptions, time, to_json};
 use crate::model::{
     CellTiming, Event, EventType, Histo, HookId, HookPath, Mode, Page, Run, RunError, RunId, RunState, Subscription,
     Trigger, UserId, event,
@@ -116,7 +116,7 @@ impl TryFrom<RunRow> for Run {
             version: parse(&row.version)?,
             histo: parse(&row.histo)?,
             state: parse(&row.state)?,
-            trigger: if row.origin == Trigger::Rerun.as_str() { Trigger::Rerun } else { Trigger::Http },
+            trigger: trigger(&row.origin),
             mode: mode(&row.mode),
             rerun_of: row.rerun_of.as_deref().map(parse).transpose()?,
             method: row.method,
@@ -138,6 +138,11 @@ impl TryFrom<RunRow> for Run {
 
 fn mode(text: &str) -> Mode {
     if text == "async" { Mode::Async } else { Mode::Sync }
+}
+
+fn trigger(text: &str) -> Trigger {
+    let known = [Trigger::Rerun, Trigger::Schedule].into_iter().find(|one| one.as_str() == text);
+    known.unwrap_or(Trigger::Http)
 }
 
 fn mode_text(mode: Mode) -> &'static str {
@@ -211,6 +216,9 @@ impl Database {
         .execute(&mut *tx)
         .await?;
         calls::keep(&mut tx, new.id, new.request).await?;
+        if new.trigger == Trigger::Schedule {
+            schedules::begun(&mut tx, new.id).await?;
+        }
         if let Some(subscription) = new.subscription {
             subscriptions::insert(&mut tx, subscription).await?;
         }
