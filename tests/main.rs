@@ -4,6 +4,7 @@
 
 mod app;
 mod binary;
+mod browser;
 mod callbacks;
 mod callbacks_refused;
 mod circles;
