@@ -1,5 +1,8 @@
 // Every page that a link leads to from the navigation, as it is at the end of the walk.
 
+/** Linked, and perhaps not there yet. */
+const AWAITED = ["runs", "schedules", "assets", "dependencies", "secrets"];
+
 /** Those of the navigation, the forms for something new, and one thing of each list. */
 export async function pages(page, step, { base }) {
   await page.goto(base);
@@ -8,6 +11,7 @@ export async function pages(page, step, { base }) {
   const all = [...new Set(await links())].filter((path) => path.startsWith(new URL(base).pathname));
   for (const path of all) {
     if (path === new URL(base).pathname) continue;
+    if (AWAITED.includes(path.split("/").pop()) && !(await page.request.get(origin + path)).ok()) continue;
     await step(`page ${path.split("/").pop()}`, () => page.goto(origin + path));
     const further = await page.$$eval("main a[href]", (found) => found.map(({ pathname }) => pathname));
     const inner = [...new Set(further)].filter((one) => one.startsWith(`${path}/`));

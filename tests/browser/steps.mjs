@@ -27,7 +27,8 @@ export async function steps(page, step, scene) {
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.getByRole("heading", { name: "Callbacks" }).waitFor();
   });
-  const name = `billing ${scene.theme} ${scene.width}`;
+  const mark = `${scene.theme} ${scene.width}`; // of this walk, as others come before and after
+  const name = `billing ${mark}`;
   await step("a callback is made", async () => {
     await page.goto(`${base}/callbacks/new`);
     await page.getByLabel("URL", { exact: true }).fill(receiver);
@@ -51,7 +52,7 @@ export async function steps(page, step, scene) {
     await page.getByLabel("inbox.received").check();
     await page.getByRole("button", { name: "Add a filter" }).click();
     await page.getByLabel("Field of the event").fill("data.result.n");
-    await page.getByLabel("With what").fill("7");
+    await page.getByLabel("With what").fill(mark);
     await page.getByLabel("Where they go").selectOption("callback");
     await page.getByLabel("Callback", { exact: true }).selectOption({ label: name });
   });
@@ -67,8 +68,8 @@ export async function steps(page, step, scene) {
   });
   await step("what was sent to it shows by itself", async () => {
     const inbox = await page.locator("dd code").first().innerText();
-    await fetch(inbox, { method: "POST", headers: { "content-type": "application/json" }, body: '{"n": 7}' });
-    await page.getByText('"n": 7').waitFor();
+    await fetch(inbox, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ n: mark }) });
+    await page.getByText(`"n": "${mark}"`).waitFor();
   });
   await step("a delivery that failed", async () => {
     const failed = page.locator("main tbody tr").filter({ hasText: "dead" }).filter({ hasText: name });
@@ -81,13 +82,18 @@ export async function steps(page, step, scene) {
     await page.getByRole("button", { name: "Send again" }).waitFor();
     await page.locator(".tag.good", { hasText: "200" }).waitFor();
   });
+  const laptop = `laptop ${mark}`;
   await step("a token is told once", async () => {
     await page.goto(`${base}/tokens`);
-    await page.getByLabel("What it is for").fill(`laptop ${scene.theme} ${scene.width}`);
+    await page.getByLabel("What it is for").fill(laptop);
     await page.getByRole("button", { name: "Issue the token" }).click();
     await page.locator("dialog code.once").waitFor();
   });
-  await once(page);
+  const token = await once(page);
+  await step("the token is there, but not told", async () => {
+    await page.getByRole("cell", { name: laptop, exact: true }).waitFor();
+    if ((await page.content()).includes(token)) throw new Error("a token is on the page");
+  });
 }
 
 export { drop };

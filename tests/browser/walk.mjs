@@ -69,7 +69,7 @@ try {
   const step = async (name, act) => {
     try {
       const given = await act();
-      await page.waitForLoadState("networkidle", { timeout: 1_000 }).catch(() => {}); // a stream of events never is
+      await page.waitForLoadState("load");
       await look(page, name);
       return given;
     } catch (error) {

@@ -59,7 +59,9 @@ async fn receiver(page: &Page, delivery: &Delivery) -> Result<Value, ApiError> {
     }
     match page.service.subscription(&Asker::User(page.caller.clone()), delivery.subscription).await {
         Ok(subscription) => match &subscription.target {
-            Target::Url { url, .. } => Ok(json!({"callback": null, "name": null, "host": delivery::receiver_of_url(url)})),
+            Target::Url { url, .. } => {
+                Ok(json!({"callback": null, "name": null, "host": delivery::receiver_of_url(url)}))
+            }
             _ => Ok(Value::Null),
         },
         Err(Error::NotFound(_)) => Ok(Value::Null),

@@ -93,7 +93,10 @@ mod tests {
         assert_eq!(list["before"], "?status=dead&offset=0");
         assert_eq!(list["after"], "?status=dead&offset=50");
         let (_, list) = part("offset=3").shown(vec![1]);
-        assert_eq!((&list["before"], &list["after"], &list["is_filtered"]), (&json!("?offset=0"), &json!(null), &json!(false)));
+        assert_eq!(
+            (&list["before"], &list["after"], &list["is_filtered"]),
+            (&json!("?offset=0"), &json!(null), &json!(false))
+        );
     }
 
     #[test]
