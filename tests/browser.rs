@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -12,7 +12,7 @@ use crate::app::{ADMIN, TestApp, allow_local, spawns};
 use crate::receiver::{Answer, Receiver};
 
 /// How long one way through it may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 fn target() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
@@ -33,6 +33,25 @@ fn modules() -> PathBuf {
     let install = "run ./test, which installs it (it needs Node.js and npm: apt-get install nodejs npm)";
     assert!(modules.join("complete").exists(), "{} is missing: {install}", modules.display());
     modules
+}
+
+/// Goes the way once; gives what was seen on it.
+#[expect(clippy::disallowed_methods, reason = "killed when it is dropped, and its browser ends with it")]
+async fn walk(setup: &Value) -> Value {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/walk.mjs");
+    let mut command = Command::new("node");
+    let walk = command.args([script, &setup.to_string()]).stdin(Stdio::null()).kill_on_drop(true).output();
+    let walk = timeout(PATIENCE, walk).await.expect("the walk ends").expect("node is installed");
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(",\"", ",\n\"");
+    assert!(
+        walk.status.success(),
+        "{}, {}:\n{}\n{}",
+        setup["theme"],
+        setup["width"],
+        said(&walk.stdout),
+        said(&walk.stderr)
+    );
+    serde_json::from_slice(&walk.stdout).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,15 +81,7 @@ async fn a_person_gets_along_in_both_themes_and_on_a_telephone() {
             "notebook": concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/notebooks/sales_report.ipynb"),
             "receiver": receiver.url(),
         });
-        let walk = Command::new("node")
-            .args([concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/walk.mjs"), &setup.to_string()])
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output();
-        let walk = timeout(PATIENCE, walk).await.expect("the walk ends").expect("node is installed");
-        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(",\"", ",\n\"");
-        assert!(walk.status.success(), "{theme}, {width} px: {}\n{}", said(&walk.stdout), said(&walk.stderr));
-        let seen: serde_json::Value = serde_json::from_slice(&walk.stdout).unwrap();
+        let seen = walk(&setup).await;
         assert_eq!((&seen["elsewhere"], &seen["problems"]), (&json!([]), &json!([])), "{theme}, {width} px");
         assert!(seen["pages"].as_u64() >= Some(20) && seen["requests"].as_u64() >= Some(100), "{seen}");
     }

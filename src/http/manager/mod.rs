@@ -5,6 +5,8 @@
 //! and no inbox ever gets it. Scripts and styles are in `static/`, embedded; `static/manager.js` tells what attributes a
 //! template may use (`data-send`, `data-copy`, …).
 //!
+//! `once.js` shows what the API tells once only, `rows.js` makes lists of a form's rows, `live.js` looks again at what goes on.
+//!
 //! To add a page: a template `templates/manager/<name>.html` that extends `layout.html`, a handler that ends in
 //! [`page::Page::render`], and a line in [`pages`].
 
