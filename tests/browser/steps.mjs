@@ -1,7 +1,7 @@
 // The walk: from signing in to a delivery that failed and was sent again.
 
 /** Drops a file onto an element, as a browser does it. */
-async function drop(page, selector, { name, text }) {
+export async function drop(page, selector, { name, text }) {
   const files = await page.evaluateHandle(({ name, text }) => {
     const files = new DataTransfer();
     files.items.add(new File([text], name, { type: "application/x-ipynb+json" }));
@@ -10,7 +10,7 @@ async function drop(page, selector, { name, text }) {
   for (const kind of ["dragenter", "dragover", "drop"]) await page.dispatchEvent(selector, kind, { dataTransfer: files });
 }
 
-/** Fills in what is told once, and goes on. */
+/** What is told once; goes on. */
 async function once(page) {
   const secret = await page.locator("dialog code.once").innerText();
   await page.locator("dialog").getByRole("button", { name: "Done" }).click();
@@ -95,5 +95,3 @@ export async function steps(page, step, scene) {
     if ((await page.content()).includes(token)) throw new Error("a token is on the page");
   });
 }
-
-export { drop };
