@@ -5,6 +5,7 @@
 mod app;
 mod assets;
 mod binary;
+mod browser;
 mod callbacks;
 mod callbacks_refused;
 mod circles;
@@ -38,6 +39,7 @@ mod mail;
 mod manager;
 mod notifications;
 mod manager_runs;
+mod manager_events;
 mod openapi;
 mod operations;
 mod outbound;
