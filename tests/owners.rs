@@ -155,7 +155,8 @@ async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
     let deliveries = ok(app.api_as(&alice, Method::GET, "/v1/deliveries").send().await.unwrap()).await;
     let events = app.get("/v1/events").await;
     let all = async |app: &TestApp| {
-        let kept = ["hooks", "runs", "tokens", "inboxes", "callbacks", "profiles", "subscriptions", "events", "schedules"];
+        let kept =
+            ["hooks", "runs", "tokens", "inboxes", "callbacks", "profiles", "subscriptions", "events", "schedules"];
         let mut told = Vec::new();
         for list in kept {
             told.push(app.get(&format!("/v1/{list}")).await);

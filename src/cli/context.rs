@@ -69,7 +69,7 @@ pub(super) struct Context {
     pub(super) terminals: Terminals,
     input: Arc<Mutex<Input>>,
     output: Mutex<Output>,
-    errors: Mutex<Output>,
+    errors: Arc<Mutex<Output>>,
 }
 
 impl fmt::Debug for Context {
@@ -97,7 +97,7 @@ impl Context {
             terminals: streams.terminals,
             input: Arc::new(Mutex::new(streams.input)),
             output: Mutex::new(streams.output),
-            errors: Mutex::new(streams.errors),
+            errors: Arc::new(Mutex::new(streams.errors)),
         }
     }
 
@@ -144,6 +144,22 @@ impl Context {
         let _ = writeln!(errors, "{}", shown.trim_end());
     }
 
+    /// Standard error, for who writes to it from elsewhere.
+    pub(super) fn error_output(&self) -> ErrorOutput {
+        ErrorOutput { output: Arc::clone(&self.errors), coloured: self.terminals.errors }
+    }
+
+    /// Standard input, to its end.
+    pub(super) async fn input(&self) -> Result<Vec<u8>, CliError> {
+        let input = Arc::clone(&self.input);
+        let read = move || {
+            let mut bytes = Vec::new();
+            lock(&input).read_to_end(&mut bytes).map(|_| bytes)
+        };
+        let read = tokio::task::spawn_blocking(read).await.map_err(io::Error::other).and_then(|bytes| bytes);
+        read.map_err(|error| CliError::Failed(format!("standard input: {error}")))
+    }
+
     /// Asks on standard error and reads one line of standard input, without its line feed; empty at the end of input.
     pub(super) async fn ask(&self, question: &str) -> Result<String, CliError> {
         if !question.is_empty() {
@@ -171,6 +187,28 @@ impl Context {
         bar.set_message(text::plain(doing));
         bar.enable_steady_tick(Duration::from_millis(100));
         bar
+    }
+}
+
+/// See [`Context::error_output`].
+#[derive(Clone)]
+pub(super) struct ErrorOutput {
+    output: Arc<Mutex<Output>>,
+    coloured: bool,
+}
+
+impl fmt::Debug for ErrorOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ErrorOutput")
+    }
+}
+
+impl ErrorOutput {
+    /// Writes what a notebook printed, as it comes.
+    pub(super) fn write(&self, printed: &str) {
+        let shown = if self.coloured { text::coloured(printed) } else { text::plain(printed) };
+        let mut output = lock(&self.output);
+        let _ = output.write_all(shown.as_bytes()).and_then(|()| output.flush());
     }
 }
 

@@ -74,6 +74,19 @@ async fn save_new(mut response: Response, server: &Url, path: &Path) -> Result<(
     })
 }
 
+/// Writes a file at once or not at all, in place of one that may be there.
+pub(super) async fn replace(path: &Path, content: Vec<u8>) -> Result<(), CliError> {
+    let file = path.to_owned();
+    let write = move || {
+        let (mut open, temporary) = temporary_beside(&file)?;
+        std::io::Write::write_all(&mut open, &content)?;
+        open.sync_all()?;
+        temporary.persist(&file).map_err(|error| error.error)
+    };
+    let written = tokio::task::spawn_blocking(write).await.map_err(io::Error::other).and_then(|written| written);
+    written.map_err(|error| CliError::file(path, error))
+}
+
 fn temporary_beside(path: &Path) -> io::Result<(std::fs::File, TempPath)> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // As any new file, the user's umask takes from these permissions.

@@ -5,11 +5,13 @@
 //! server's inside: what a command can do, any HTTP client can.
 
 mod api;
+mod argv;
 mod context;
 mod contract;
 mod credentials;
 mod download;
 mod error;
+mod given;
 mod hook_arg;
 mod params;
 mod polling;
@@ -45,6 +47,7 @@ mod profiles;
 mod promote;
 mod prune;
 mod rerun;
+mod run;
 mod runs;
 mod serve;
 mod set;
@@ -81,6 +84,7 @@ enum Command {
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
     Login(login::Login),
+    Run(Box<run::RunLocally>),
     Inspect(inspect::Inspect),
     Deploy(deploy::Deploy),
     List(list::List),
@@ -122,6 +126,7 @@ impl Command {
             Self::Demo(_) => "show the demo",
             Self::Doctor(_) => "find all that runs need",
             Self::Login(_) => "log in",
+            Self::Run(_) => "run the notebook",
             Self::Inspect(_) => "inspect the notebook",
             Self::Deploy(_) => "deploy",
             Self::List(_) => "list the hooks",
@@ -162,6 +167,7 @@ impl Command {
             Self::Demo(command) => command.run(ctx).await,
             Self::Doctor(command) => command.run(ctx).await,
             Self::Login(command) => command.run(ctx).await,
+            Self::Run(command) => command.run(ctx).await,
             Self::Inspect(command) => command.run(ctx).await,
             Self::Deploy(command) => command.run(ctx).await,
             Self::List(command) => command.run(ctx).await,
@@ -198,6 +204,12 @@ impl Command {
 }
 
 impl Cli {
+    /// Reads the command line of the process; tells what is wrong with it, and ends.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self::parse_from(argv::joined(std::env::args_os()))
+    }
+
     /// Runs the command with the process's own streams. Give the result back from `main`.
     pub async fn run(self) -> ExitCode {
         let ctx = Context::new(self.connection, Streams::standard());
@@ -233,7 +245,7 @@ mod tests {
     #[test]
     fn help_documents_the_exit_codes_and_shows_no_value_of_the_environment() {
         let help = Cli::command().render_long_help().to_string();
-        assert!(help.contains("Exit codes:") && help.contains("6  the called notebook failed"), "{help}");
+        assert!(help.contains("Exit codes:") && help.contains("6  the notebook failed"), "{help}");
         assert!(help.contains("[env: NBHOOK_TOKEN]") && help.contains("[env: NBHOOK_URL]"), "{help}");
     }
 
@@ -245,7 +257,7 @@ mod tests {
 
     #[test]
     fn names_of_later_commands_are_free() {
-        for name in ["run", "schedule"] {
+        for name in ["schedule"] {
             assert!(Cli::command().find_subcommand(name).is_none(), "{name}");
         }
     }
