@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::api::Api;
 use super::credentials::{self, ConnectionArgs};
 use super::error::CliError;
-use super::table::Table;
+use super::table::{Look, Table};
 use super::text;
 use super::wire::Progress;
 use crate::clock::{SharedClock, SystemClock};
@@ -30,6 +30,8 @@ pub(super) struct Terminals {
     pub(super) errors: bool,
     /// How many columns standard output has, if that is known.
     pub(super) width: Option<u16>,
+    /// Whether tables have colours.
+    pub(super) colours: bool,
 }
 
 type Input = Box<dyn BufRead + Send>;
@@ -46,6 +48,7 @@ pub(super) struct Streams {
 impl Streams {
     /// Those of the process.
     pub(super) fn standard() -> Self {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
         Self {
             input: Box::new(io::BufReader::new(io::stdin())),
             output: Box::new(io::stdout()),
@@ -55,9 +58,15 @@ impl Streams {
                 output: io::stdout().is_terminal(),
                 errors: io::stderr().is_terminal(),
                 width: console::Term::stdout().size_checked().map(|(_, columns)| columns),
+                colours: coloured(io::stdout().is_terminal(), set),
             },
         }
     }
+}
+
+/// Whether to colour, by the variables that say so (no-color.org, bixense.com/clicolors).
+fn coloured(terminal: bool, set: impl Fn(&str) -> bool) -> bool {
+    !set("NO_COLOR") && (terminal || set("CLICOLOR_FORCE"))
 }
 
 /// See the module's documentation.
@@ -113,7 +122,9 @@ impl Context {
     }
 
     pub(super) fn table(&self, table: &Table) -> Result<(), CliError> {
-        self.bytes(table.render(self.terminals.output).as_bytes())
+        let Terminals { output, width, colours, .. } = self.terminals;
+        let look = Look { terminal: output, colours, width, now: self.clock.now() };
+        self.bytes(table.render(look).as_bytes())
     }
 
     /// Prints JSON, indented by two spaces, with the fields in the server's order.
@@ -226,5 +237,18 @@ pub(super) fn measure(bar: &ProgressBar, progress: &Progress) {
 fn set_template(bar: &ProgressBar, template: &str) {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::coloured;
+
+    #[test]
+    fn colours_are_for_terminals_unless_the_environment_says_otherwise() {
+        let with = |terminal, variables: &[&str]| coloured(terminal, |name| variables.contains(&name));
+        assert!(with(true, &[]) && !with(false, &[]));
+        assert!(with(false, &["CLICOLOR_FORCE"]) && !with(true, &["NO_COLOR"]));
+        assert!(!with(true, &["NO_COLOR", "CLICOLOR_FORCE"]));
     }
 }

@@ -28,6 +28,7 @@ mod callbacks;
 mod cancel;
 mod clear;
 mod clear_output;
+mod completions;
 mod delete;
 mod deliveries;
 mod demo;
@@ -116,6 +117,7 @@ enum Command {
     Topics(topics::TopicsCommand),
     Token(token::TokenCommand),
     User(user::UserCommand),
+    Completions(completions::Completions),
 }
 
 impl Command {
@@ -158,6 +160,7 @@ impl Command {
             Self::Topics(topics) => topics.purpose(),
             Self::Token(token) => token.purpose(),
             Self::User(user) => user.purpose(),
+            Self::Completions(_) => "print the completions",
         }
     }
 
@@ -199,6 +202,7 @@ impl Command {
             Self::Topics(command) => command.run(ctx).await,
             Self::Token(command) => command.run(ctx).await,
             Self::User(command) => command.run(ctx).await,
+            Self::Completions(command) => command.run(ctx).await,
         }
     }
 }
