@@ -9,7 +9,6 @@ use super::error::CliError;
 
 /// Print the completions for a shell
 #[derive(Debug, Args)]
-#[command(after_help = "Example: nbhook completions bash > ~/.local/share/bash-completion/completions/nbhook")]
 pub(super) struct Completions {
     shell: Shell,
 }

@@ -18,7 +18,6 @@ use crate::model::{RunId, RunState};
 /// Of a hook, or of all hooks if none is named, it is the last run. With --follow the run is watched until it ends, and the exit
 /// code is 6 if it did not succeed; a hook's runs are watched one after another until Ctrl-C.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: nbhook logs reports/sales.ipynb --follow")]
 pub(super) struct Logs {
     /// A run's id, as `nbhook runs` shows it, or a hook's path or id [default: the last run of any hook]
     #[arg(value_name = "RUN|HOOK")]

@@ -11,6 +11,7 @@ mod contract;
 mod credentials;
 mod download;
 mod error;
+mod examples;
 mod given;
 mod hook_arg;
 mod params;
@@ -63,7 +64,7 @@ mod versions;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use context::{Context, Streams};
 use credentials::ConnectionArgs;
@@ -211,7 +212,8 @@ impl Cli {
     /// Reads the command line of the process; tells what is wrong with it, and ends.
     #[must_use]
     pub fn of_process() -> Self {
-        Self::parse_from(argv::joined(std::env::args_os()))
+        let mut matches = examples::with_examples(Self::command()).get_matches_from(argv::joined(std::env::args_os()));
+        Self::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit())
     }
 
     /// Runs the command with the process's own streams. Give the result back from `main`.
@@ -237,8 +239,6 @@ async fn execute(command: Command, ctx: &Context) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

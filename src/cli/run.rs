@@ -29,15 +29,12 @@ const STREAM: &str = "-";
 /// Python is the one that `--python` names, else that of the active environment, else `python3` on PATH; if it has no ipykernel, a
 /// virtual environment is made with it the first time, in ~/.cache/nbhook.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: nbhook run report.ipynb report.out.ipynb -p region North -p top=5 --response -")]
 pub(super) struct RunLocally {
     /// Notebook (.ipynb); - reads it from standard input
     #[arg(value_name = "NOTEBOOK")]
     input: PathBuf,
     /// Where to put the executed notebook, also when it failed; what is there is replaced; - prints it
     output: Option<PathBuf>,
-    #[command(flatten)]
-    parameters: ParameterArgs,
     /// Where to put what the notebook answers (`nbhook.webhook.respond_…`); - prints it
     #[arg(long, value_name = "FILE")]
     response: Option<PathBuf>,
@@ -72,6 +69,9 @@ pub(super) struct RunLocally {
     /// Only put the parameters into the notebook and write it
     #[arg(long, requires = "output", conflicts_with = "response")]
     prepare_only: bool,
+    // Last: its heading holds for what follows.
+    #[command(flatten)]
+    parameters: ParameterArgs,
 }
 
 impl RunLocally {
