@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStdout, Command};
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::app::{ADMIN, TestApp, notebook, write};
@@ -19,8 +20,8 @@ const HOOK: &str = "waits.ipynb";
 impl Watcher {
     fn new(app: &TestApp) -> Self {
         let watcher = Self { home: TempDir::new().unwrap(), url: app.url.clone() };
-        let gate = watcher.home.path().join("gate");
-        let waits = format!("import os, time\nwhile not os.path.exists({gate:?}): time.sleep(0.02)");
+        let gate = json!(watcher.home.path().join("gate"));
+        let waits = format!("import os, time\nwhile not os.path.exists({gate}): time.sleep(0.02)");
         let cells = ["print('one', flush=True)", &waits, "print('two')", "1 / int(globals().get('n', 1))"];
         write(&watcher.home.path().join(HOOK), notebook(&cells).to_string().as_bytes());
         watcher.done(&["deploy", HOOK], 0);

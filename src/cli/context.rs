@@ -24,6 +24,7 @@ const STEPS: u16 = 1000;
 
 /// Which of the standard streams are terminals.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each stands for itself")]
 pub(super) struct Terminals {
     pub(super) input: bool,
     pub(super) output: bool,
@@ -199,6 +200,22 @@ impl Context {
         bar.enable_steady_tick(Duration::from_millis(100));
         bar
     }
+}
+
+/// Shows that something is transferred, and how much of it, if that is known.
+pub(super) fn transfer(ctx: &Context, total: Option<u64>) -> ProgressBar {
+    let bar = ctx.progress(1, "");
+    set_template(
+        &bar,
+        match total {
+            Some(_) => "{spinner} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}",
+            None => "{spinner} {bytes} {bytes_per_sec}",
+        },
+    );
+    if let Some(total) = total {
+        bar.set_length(total);
+    }
+    bar
 }
 
 /// See [`Context::error_output`].

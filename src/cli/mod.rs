@@ -261,8 +261,6 @@ mod tests {
 
     #[test]
     fn names_of_later_commands_are_free() {
-        for name in ["schedule"] {
-            assert!(Cli::command().find_subcommand(name).is_none(), "{name}");
-        }
+        assert!(Cli::command().find_subcommand("schedule").is_none());
     }
 }

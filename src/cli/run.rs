@@ -29,6 +29,7 @@ const STREAM: &str = "-";
 /// Python is the one that `--python` names, else that of the active environment, else `python3` on PATH; if it has no ipykernel, a
 /// virtual environment is made with it the first time, in ~/.cache/nbhook.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "options are")]
 pub(super) struct RunLocally {
     /// Notebook (.ipynb); - reads it from standard input
     #[arg(value_name = "NOTEBOOK")]
@@ -144,7 +145,9 @@ impl RunLocally {
         match ready {
             Ok(ready) => Ok((local, ready)),
             Err(RunRefused::Parameters(wrong)) => {
-                wrong.iter().for_each(|wrong| ctx.note(&show::parameter(wrong)));
+                for wrong in &wrong {
+                    ctx.note(&show::parameter(wrong));
+                }
                 let (many, verb) = if wrong.len() == 1 { ("a parameter", "does") } else { ("parameters", "do") };
                 Err(CliError::Parameters(format!("{many} {verb} not fit what the notebook takes")))
             }

@@ -20,7 +20,7 @@ use crate::notebook::{self, Injected, Language, Notebook, ParamValue, Parameters
 use crate::response::{Accept, Answer, Content};
 
 /// What `timeout` stands for when it is not given.
-const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
+const FOR_EVER: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// A parameter as it was given.
 #[derive(Clone)]
@@ -253,7 +253,7 @@ fn typed(given: &[Given], checker: Option<&Checker>, strict: bool) -> Result<Opt
             let names = wrong.iter().map(|wrong| wrong.name.split(['.', '[']).next().unwrap_or_default());
             checked(passed(&names.collect()), checker, &rules)?
         }
-        checked => checked?,
+        fits => fits?,
     };
     Ok(Some(parameters).filter(|_| !given.is_empty()))
 }

@@ -110,7 +110,7 @@ pub(super) async fn run(ctx: &Context, api: &Api, run: Run) -> Result<(), CliErr
     }
     let bar = ctx.progress(1, &format!("run {} is {}", run.id, run.state));
     let mut following = Following { ctx, bar, cells: run.cells_total, last: None, state: run.state, open_line: false };
-    let followed = following.to_its_end(api, &run.id).await;
+    let followed = following.until_it_ends(api, &run.id).await;
     following.bar.finish_and_clear();
     followed?;
     let run: Run = wire::read(&api.get(&["runs", &run.id]).await?)?;
@@ -142,7 +142,7 @@ struct Following<'a> {
 
 impl Following<'_> {
     /// Reads events until the run has ended, over as many connections as it takes.
-    async fn to_its_end(&mut self, api: &Api, id: &str) -> Result<(), CliError> {
+    async fn until_it_ends(&mut self, api: &Api, id: &str) -> Result<(), CliError> {
         let (mut pause, mut failures) = (PAUSE, 0);
         loop {
             let before = self.last.clone();

@@ -53,13 +53,10 @@ impl Observer for Shown {
 
 /// What is wrong with a parameter, in a line.
 pub(super) fn parameter(wrong: &InvalidParameter) -> String {
-    let mut line = format!("  {}: {}", wrong.name, wrong.message);
+    let line = format!("  {}: {}", wrong.name, wrong.message);
     let about = [("expected", &wrong.expected), ("got", &wrong.got)];
     let about: Vec<_> = about.iter().filter_map(|(word, what)| Some(format!("{word} {}", what.as_ref()?))).collect();
-    if !about.is_empty() {
-        line.push_str(&format!(" ({})", about.join(", ")));
-    }
-    line
+    if about.is_empty() { line } else { format!("{line} ({})", about.join(", ")) }
 }
 
 /// How a run failed, in a line; cells are counted from 1.
