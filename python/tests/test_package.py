@@ -13,7 +13,7 @@ import pytest
 
 import nbhook
 from conftest import ALIAS, SOURCE
-from nbhook import callback, webhook
+from nbhook import callback, scheduler, webhook
 
 NAMES = [
     "ApiError",
@@ -34,6 +34,7 @@ NAMES = [
     "callback",
     "login",
     "progress",
+    "scheduler",
     "webhook",
 ]
 
@@ -187,8 +188,9 @@ def test_naas_alias_has_webhook_and_says_what_is_missing(monkeypatch):
 
     assert naas.webhook is webhook
     assert naas.api is webhook
-    with pytest.raises(AttributeError, match="naas.scheduler is not in nbhook yet"):
-        naas.scheduler  # noqa: B018
+    with pytest.raises(AttributeError, match="naas.asset is not in nbhook yet"):
+        naas.asset  # noqa: B018
+    assert naas.scheduler is scheduler
     with pytest.raises(AttributeError, match=r"webhook.add\(dependencies="):
         naas.dependency  # noqa: B018
     assert naas.callback is callback

@@ -51,6 +51,7 @@ mod prune;
 mod rerun;
 mod run;
 mod runs;
+mod schedule;
 mod serve;
 mod set;
 mod show;
@@ -109,6 +110,7 @@ enum Command {
     Task(task::Task),
     Cancel(cancel::Cancel),
     Rerun(rerun::Rerun),
+    Schedule(schedule::ScheduleCommand),
     Inbox(inbox::InboxCommand),
     Callbacks(callbacks::CallbacksCommand),
     Profiles(profiles::ProfilesCommand),
@@ -152,6 +154,7 @@ impl Command {
             Self::Task(_) => "show the task",
             Self::Cancel(_) => "cancel the run",
             Self::Rerun(_) => "run it again",
+            Self::Schedule(command) => command.purpose(),
             Self::Inbox(inbox) => inbox.purpose(),
             Self::Callbacks(callbacks) => callbacks.purpose(),
             Self::Profiles(profiles) => profiles.purpose(),
@@ -194,6 +197,7 @@ impl Command {
             Self::Task(command) => command.run(ctx).await,
             Self::Cancel(command) => command.run(ctx).await,
             Self::Rerun(command) => command.run(ctx).await,
+            Self::Schedule(command) => command.run(ctx).await,
             Self::Inbox(command) => command.run(ctx).await,
             Self::Callbacks(command) => command.run(ctx).await,
             Self::Profiles(command) => command.run(ctx).await,

@@ -233,6 +233,25 @@ pub(super) struct Profile {
     pub(super) created_at: String,
 }
 
+/// When a hook runs by itself.
+#[derive(Debug, Deserialize)]
+pub(super) struct Schedule {
+    pub(super) id: String,
+    pub(super) path: String,
+    pub(super) owner: String,
+    pub(super) cron: String,
+    pub(super) tz: String,
+    pub(super) params: Value,
+    pub(super) overlap: String,
+    pub(super) missed: String,
+    pub(super) enabled: bool,
+    pub(super) next: Vec<String>,
+    #[serde(default)]
+    pub(super) last_at: Option<String>,
+    #[serde(default)]
+    pub(super) problem: Option<String>,
+}
+
 /// Which versions or outputs were removed.
 #[derive(Debug, Deserialize)]
 pub(super) struct Removed {

@@ -57,8 +57,14 @@ impl Fields {
                 "must have five fields: minute, hour, day of the month, month, day of the week; e.g. 0 9 * * mon-fri",
             ));
         };
-        let [a, b, c, d, e] = &KINDS;
-        Ok(Self([a.parse(minute)?, b.parse(hour)?, c.parse(day)?, d.parse(month)?, e.parse_weekday(weekday)?]))
+        let [minutes, hours, days, months, weekdays] = &KINDS;
+        Ok(Self([
+            minutes.parse(minute)?,
+            hours.parse(hour)?,
+            days.parse(day)?,
+            months.parse(month)?,
+            weekdays.parse_weekday(weekday)?,
+        ]))
     }
 
     /// Whether it goes by the time that passes.
@@ -87,7 +93,7 @@ impl Kind {
         let mut has = [false; 60];
         for item in text.split(',') {
             let (range, step) = item.split_once('/').map_or((item, None), |(range, step)| (range, Some(step)));
-            let step = step.map(|step| step.parse::<u8>().ok().filter(|step| *step > 0)).unwrap_or(Some(1));
+            let step = step.map_or(Some(1), |step| step.parse::<u8>().ok().filter(|step| *step > 0));
             let step = step.ok_or_else(|| self.wrong(text))?;
             let (first, last) = if range == "*" {
                 (self.first, self.last)

@@ -6,19 +6,18 @@ so an installed naas is found first; the nbhook wheel does not install it. Impor
 
 from __future__ import annotations
 
-from nbhook import callback, webhook
+from nbhook import callback, scheduler, webhook
 
 #: naas's former name of ``webhook``.
 api = webhook
 
-__all__ = ["api", "callback", "webhook"]
+__all__ = ["api", "callback", "scheduler", "webhook"]
 
 _NOT_YET = {
     "asset",
     "assets",
     "dependency",
     "notification",
-    "scheduler",
     "secret",
 }
 
@@ -26,5 +25,5 @@ _NOT_YET = {
 def __getattr__(name: str) -> object:
     if name in _NOT_YET:
         hint = "; give files to naas.webhook.add(dependencies=[…])" if name == "dependency" else ""
-        raise AttributeError(f"naas.{name} is not in nbhook yet: of naas it has naas.callback and naas.webhook so far{hint}")
-    raise AttributeError(f"nbhook's stand-in for naas has no {name!r}: of naas it has naas.callback and naas.webhook so far")
+        raise AttributeError(f"naas.{name} is not in nbhook yet: of naas it has naas.callback, naas.scheduler and naas.webhook so far{hint}")
+    raise AttributeError(f"nbhook's stand-in for naas has no {name!r}: of naas it has naas.callback, naas.scheduler and naas.webhook so far")

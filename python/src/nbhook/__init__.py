@@ -1,11 +1,12 @@
 """nbhook: turn the notebook in front of you into a URL.
 
-    from nbhook import callback, webhook
+    from nbhook import callback, scheduler, webhook
 
     webhook.add()                       # deploys this notebook, gives its URL
     webhook.respond_json({"ok": True})  # what a caller of the URL receives
     nbhook.progress(3, 9, "loading")    # how far the run is
     url, uuid = callback.add()          # a URL that keeps what is sent to it
+    scheduler.add(cron="0 9 * * *")     # it also runs by itself
 
 The package is the client of an nbhook server. It uses the standard library only, because it lives in other people's kernels, and
 importing it reads no file, opens no connection and changes nothing.
@@ -18,7 +19,7 @@ Everything public is named in ``__all__``; modules with a leading underscore are
 
 from __future__ import annotations
 
-from . import callback, webhook
+from . import callback, scheduler, webhook
 from ._errors import (
     ApiError,
     ConfigurationError,
@@ -59,5 +60,6 @@ __all__ = [
     "callback",
     "login",
     "progress",
+    "scheduler",
     "webhook",
 ]

@@ -70,11 +70,11 @@ def inside_run() -> bool:
     return bool(os.environ.get("NBHOOK_RUN"))
 
 
-def skipped(function: str) -> bool:
+def skipped(function: str, module: str = "webhook") -> bool:
     """True inside a run, after saying that ``function`` does nothing there."""
     if not inside_run():
         return False
-    print(f"webhook.{function}() does nothing here: the notebook is being run by nbhook")
+    print(f"{module}.{function}() does nothing here: the notebook is being run by nbhook")
     return True
 
 
