@@ -1,7 +1,7 @@
 //! The composition root: the only place that chooses adapters and puts the parts together.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::model::{ApiToken, SecretKey};
 use crate::random::{SharedRandom, SystemRandom};
 use crate::sealing::{Sealer, Unopened};
 pub use crate::service::inspect_notebook;
+pub use crate::service::{Error as RunRefused, Given, Local, LocalAnswer, LocalDone, LocalRun, Ready};
 use crate::service::{Error, Kernels, Parts, Service};
 use crate::store::{DataLock, Database, Files, StoreError};
 use crate::templates::{TemplateError, Templates};
@@ -231,6 +232,23 @@ fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
         };
         StartError::Listen { address, source, hint }
     })
+}
+
+/// What runs notebooks without a server: in the interpreter that is `given` if it has ipykernel, else in a virtual environment
+/// that is made from it in `folder`, as a server makes one in its data folder.
+///
+/// # Errors
+/// When there is no Python that could run notebooks, and none can be made.
+pub async fn local(
+    settings: &KernelSettings,
+    given: &Path,
+    folder: &Path,
+    progress: impl Fn(Progress) + Send + Sync,
+) -> Result<Local, EnvironmentError> {
+    let environment = Environment::prepare(given, folder, Requirements::Run, progress).await?;
+    // A template takes longer to start than the one kernel that would be forked from it.
+    let executor = Arc::new(SpawnExecutor::new(Arc::new(SystemClock)));
+    Ok(Local::new(Kernels::new(environment, settings), executor, settings.output << 20))
 }
 
 /// What is wrong with the mail settings, if anything is.

@@ -243,7 +243,7 @@ pub(super) async fn reply(
 }
 
 /// Opens a regular file if it lies in one of the run's directories, links followed.
-fn open_within(path: &Path, roots: &[PathBuf]) -> Result<(File, PathBuf), String> {
+pub(super) fn open_within(path: &Path, roots: &[PathBuf]) -> Result<(File, PathBuf), String> {
     let name = || path.file_name().map(|name| name.to_string_lossy().escape_debug().to_string()).unwrap_or_default();
     let real = path.canonicalize().map_err(|_| format!("respond_file: `{}` does not exist", name()))?;
     let inside = roots.iter().filter_map(|root| root.canonicalize().ok()).any(|root| real.starts_with(root));

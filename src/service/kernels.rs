@@ -146,6 +146,19 @@ impl Kernels {
         }
     }
 
+    /// The language of a kernelspec.
+    ///
+    /// # Errors
+    /// `Invalid` when this machine has none of this name.
+    pub(super) async fn language(&self, name: &str) -> Result<String> {
+        if is_native(name) {
+            return Ok("python".to_owned());
+        }
+        let (kernelspecs, name) = (self.kernelspecs.clone(), name.to_owned());
+        let found = tokio::task::spawn_blocking(move || kernelspecs.find(&name)).await?;
+        found.map(|kernel| kernel.language).map_err(|why| Error::Invalid(Invalid::new("kernel", why.to_string())))
+    }
+
     fn python_kernel(&self, python: &Path) -> KernelCommand {
         python_kernel(python, self.environment.client_folder())
     }
