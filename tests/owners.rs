@@ -25,6 +25,7 @@ fn route(method: Method, pattern: &'static str, body: Value, id: impl Into<Optio
 }
 
 /// Every route below /v1, with a body that would be taken.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn routes() -> Vec<Route> {
     let (hook, run, token, inbox) = ("hook", "run", "token", "inbox");
     let (callback, profile, delivery) = ("callback", "profile", "delivery");
@@ -153,6 +154,7 @@ fn request(app: &TestApp, token: &str, route: &Route, id: &str, histo: &str) -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "it makes one of everything first")]
 async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
     let app = TestApp::start_with(allow_local).await;
     let (alice, bob) = (app.member("alice").await, app.member("bob").await);
