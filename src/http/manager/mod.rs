@@ -10,9 +10,11 @@
 
 mod files;
 mod frame;
+mod hook;
 mod hooks;
 mod page;
 mod session;
+mod spark;
 
 use actix_web::middleware::from_fn;
 use actix_web::web;
@@ -30,6 +32,8 @@ pub(super) fn pages(config: &mut web::ServiceConfig) {
             .service(get("/logout").route(web::post().to(session::sign_out)))
             .service(get("").route(web::get().to(hooks::list)))
             .service(get("/hooks").route(web::get().to(hooks::list)))
+            .service(get("/hooks/{id}").route(web::get().to(hook::show)))
+            .service(get("/hooks/{id}/diff").route(web::get().to(hook::diff)))
             .default_service(web::to(super::nothing_here)),
     );
 }

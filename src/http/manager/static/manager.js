@@ -3,7 +3,7 @@
 //   <button data-send="POST /v1/runs/…/cancel" data-confirm="Really?" data-then="reload | <path> | none">
 //       sends a request to the API when pressed; data-body='{"json": 1}' is sent along
 //   <form data-send="PUT /v1/secrets/{name}" data-then="…">
-//       sends its fields as JSON: a name with dots is nested, data-type="number | json | list | bool" says what a text is,
+//       sends its fields as JSON: a name with dots is nested, data-type="number | json | list | bool | time" says what a text is,
 //       an empty field is left out unless data-empty="null | text"; {name} in the path is taken from the field of that name;
 //       with data-as="multipart" it is sent as a form with files. What the API refuses is told beside the field.
 //   <button data-copy="text">            puts a text into the clipboard
@@ -111,6 +111,7 @@ function value(input) {
     case "number": return Number(text);
     case "json": return JSON.parse(text);
     case "bool": return text === "true";
+    case "time": return new Date(text).toISOString();
     case "list": return text.split(/[\n,]/).map((item) => item.trim()).filter(Boolean);
     default: return text;
   }
