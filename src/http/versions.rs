@@ -12,7 +12,7 @@ use crate::model::{Histo, HookId, Version};
 use crate::service::Service;
 
 #[derive(Serialize)]
-struct VersionView<'a> {
+pub(super) struct VersionView<'a> {
     histo: &'a Histo,
     size: u64,
     live: bool,
@@ -20,7 +20,7 @@ struct VersionView<'a> {
 }
 
 impl<'a> VersionView<'a> {
-    fn new(version: &'a Version) -> Self {
+    pub(super) fn new(version: &'a Version) -> Self {
         Self {
             histo: &version.histo,
             size: version.size,

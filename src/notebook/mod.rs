@@ -5,11 +5,13 @@
 mod about;
 mod check;
 pub mod contract;
+mod diff;
 mod document;
 mod identifier;
 mod inject;
 mod language;
 mod literal;
+mod pairs;
 mod parameters;
 mod redact;
 mod spellings;
@@ -18,6 +20,7 @@ mod tests;
 mod upgrade;
 
 pub use about::About;
+pub use diff::{CellDiff, Diff, Kind, Line, LineKind};
 pub use document::{CellOutputs, Notebook};
 pub use inject::{Injected, inject};
 pub use language::Language;

@@ -40,7 +40,7 @@ fn body(contract: &Contract, params: &HookParams, change: &dyn Fn(Value) -> Valu
 const VALUES: [&str; 4] = ["default", "examples", "const", "enum"];
 
 /// The schema of a parameter as strangers may see it: no value that is a secret, or that holds one.
-fn shown(parameter: &Parameter<'_>, params: &HookParams) -> Value {
+pub(super) fn shown(parameter: &Parameter<'_>, params: &HookParams) -> Value {
     let mut schema = without_own_words(parameter.schema);
     let secret = is_secret(parameter.name, params);
     if let Some(members) = schema.as_object_mut() {
@@ -56,7 +56,7 @@ fn shown(parameter: &Parameter<'_>, params: &HookParams) -> Value {
 }
 
 /// Whether the name is among the hook's sensitive ones, whatever its case.
-fn is_secret(name: &str, params: &HookParams) -> bool {
+pub(super) fn is_secret(name: &str, params: &HookParams) -> bool {
     let name = name.to_lowercase();
     params.sensitive.iter().any(|sensitive| sensitive.to_lowercase() == name)
 }
@@ -83,6 +83,12 @@ fn without_own_words(schema: &Value) -> Value {
     }
 }
 
+/// Parameters that a call may have; of the secret ones only those that it must have.
+pub(super) fn example(contract: &Contract, params: &HookParams) -> Map<String, Value> {
+    let told = contract.parameters().filter(|one| one.required || !is_secret(one.name, params));
+    told.map(|one| (one.name.to_owned(), example::of(&shown(&one, params)))).collect()
+}
+
 /// The body of a call: JSON, a form, or a multipart form.
 pub(super) fn request_body(hook: Option<&Described<'_>>, name: &str) -> Value {
     let Some((hook, contract)) = hook.and_then(|hook| Some((hook, hook.contract?))) else {
@@ -98,8 +104,7 @@ pub(super) fn request_body(hook: Option<&Described<'_>>, name: &str) -> Value {
     };
     let params = &hook.hook.params;
     let kind = name::type_name(name);
-    let told = contract.parameters().filter(|one| one.required || !is_secret(one.name, params));
-    let example: Map<_, _> = told.map(|one| (one.name.to_owned(), example::of(&shown(&one, params)))).collect();
+    let example = example(contract, params);
     let mut text = example.clone();
     text.retain(|_, value| !value.is_null());
     let encoding: Map<_, _> = contract

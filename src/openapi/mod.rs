@@ -7,9 +7,11 @@ mod call;
 mod callbacks;
 mod events;
 mod example;
+mod form;
 mod inputs;
 mod name;
 mod security;
+mod snippets;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +21,8 @@ use serde_json::{Map, Value, json};
 
 use callbacks::Callbacks;
 pub use events::of_events;
+pub use form::{Choice, FormField, form};
+pub use snippets::{Snippet, snippets};
 
 use crate::model::{Answered, Contract, DeclaredCallbacks, Hook};
 

@@ -13,11 +13,11 @@ const MOST_HOOKS: u32 = 100;
 const PAGE: u32 = 50;
 
 /// What is told of a hook.
-struct Facts {
+pub(super) struct Facts {
     hook: Hook,
-    contract: Option<Contract>,
-    callbacks: Option<DeclaredCallbacks>,
-    about: About,
+    pub(super) contract: Option<Contract>,
+    pub(super) callbacks: Option<DeclaredCallbacks>,
+    pub(super) about: About,
     answered: Vec<Answered>,
 }
 
@@ -77,7 +77,7 @@ impl Service {
     }
 
     /// A hook whose notebook cannot be read now, as when it is being deleted, is told of without the notebook's words.
-    async fn facts(&self, hook: Hook) -> Result<Facts> {
+    pub(super) async fn facts(&self, hook: Hook) -> Result<Facts> {
         let version = self.db.version(hook.id, &hook.histo).await?;
         let (contract, callbacks) = version.map(|version| (version.contract, version.callbacks)).unwrap_or_default();
         let answered = self.db.answered(hook.id).await?;

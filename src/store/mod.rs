@@ -15,6 +15,10 @@ pub use database::{
     NewDeclared, NewDeploy, NewMail, NewNotice, NewRun, NewStored, Notice, NoticeEvent, NoticeSubject, OnRecord,
     QueuedMail, Received, Recipient, RemovedRun, RunFilter, SealedSecret, SecretLimits, Span, Subscribed,
     SubscriptionFilter, Unfinished,
+    AttemptEnd, CallbackFilter, Claim, ClaimLimits, Claimed, Database, DeliveryFilter, Deployed, DueDelivery,
+    EventFilter, FinishedRun, Firing, InboxReply, KeyClaim, KeyUse, ListedOutput, NewCapture, NewDeclared, NewDeploy,
+    NewNotice, NewRun, Notice, NoticeEvent, NoticeSubject, OnRecord, Received, RecentRun, Recipient, RemovedRun, RunFilter,
+    Subscribed, SubscriptionFilter, Unfinished,
 };
 pub use files::{DataLock, FileStamp, Files, Found, Scratch, VersionFiles, write_atomic};
 pub use stored::{Content, StagedContent, digest};

@@ -8,6 +8,9 @@ use crate::http::embedded::Embedded;
 use crate::http::error::ApiError;
 
 const FILES: &[(&str, &[u8])] = &[
+    ("deploy.js", include_bytes!("static/deploy.js")),
+    ("hook.js", include_bytes!("static/hook.js")),
+    ("hooks.css", include_bytes!("static/hooks.css")),
     ("manager.css", include_bytes!("static/manager.css")),
     ("manager.js", include_bytes!("static/manager.js")),
     ("run.js", include_bytes!("static/run.js")),

@@ -15,6 +15,7 @@ mod deliveries;
 mod files;
 mod frame;
 mod happened;
+mod hook;
 mod hooks;
 mod inboxes;
 mod page;
@@ -25,6 +26,7 @@ mod session;
 mod stored;
 mod subscriptions;
 mod users;
+mod spark;
 
 use actix_web::middleware::from_fn;
 use actix_web::web;
@@ -51,6 +53,8 @@ pub(super) fn pages(config: &mut web::ServiceConfig) {
             .service(get("/runs/{id}/frame").route(web::get().to(runs::frame)))
             .configure(events)
             .configure(access)
+            .service(get("/hooks/{id}").route(web::get().to(hook::show)))
+            .service(get("/hooks/{id}/diff").route(web::get().to(hook::diff)))
             .default_service(web::to(super::nothing_here)),
     );
 }

@@ -1,6 +1,7 @@
 //! Tests of the notebook module; those of literals ask the real interpreters.
 
 mod bash;
+mod diff;
 mod document;
 mod golden;
 mod inject;

@@ -41,7 +41,7 @@ pub struct Deployed {
 }
 
 row! {
-    struct HookRow {
+    pub(super) struct HookRow {
         id: String,
         owner_id: String,
         owner_name: String,
