@@ -13,12 +13,8 @@ pub use database::{
     AttemptEnd, CallbackFilter, Claim, ClaimLimits, Claimed, Database, DeliveryFilter, Deployed, DueDelivery, DueMail,
     EventFilter, FinishedRun, Firing, InboxReply, KeptSecret, KeyClaim, KeyUse, ListedOutput, MailLimits, NewCapture,
     NewDeclared, NewDeploy, NewMail, NewNotice, NewRun, NewStored, Notice, NoticeEvent, NoticeSubject, OnRecord,
-    QueuedMail, Received, Recipient, RemovedRun, RunFilter, SealedSecret, SecretLimits, Span, Subscribed,
+    QueuedMail, Received, RecentRun, Recipient, RemovedRun, RunFilter, SealedSecret, SecretLimits, Span, Subscribed,
     SubscriptionFilter, Unfinished,
-    AttemptEnd, CallbackFilter, Claim, ClaimLimits, Claimed, Database, DeliveryFilter, Deployed, DueDelivery,
-    EventFilter, FinishedRun, Firing, InboxReply, KeyClaim, KeyUse, ListedOutput, NewCapture, NewDeclared, NewDeploy,
-    NewNotice, NewRun, Notice, NoticeEvent, NoticeSubject, OnRecord, Received, RecentRun, Recipient, RemovedRun, RunFilter,
-    Subscribed, SubscriptionFilter, Unfinished,
 };
 pub use files::{DataLock, FileStamp, Files, Found, Scratch, VersionFiles, write_atomic};
 pub use stored::{Content, StagedContent, digest};

@@ -23,10 +23,10 @@ mod part;
 mod personal;
 mod runs;
 mod session;
+mod spark;
 mod stored;
 mod subscriptions;
 mod users;
-mod spark;
 
 use actix_web::middleware::from_fn;
 use actix_web::web;
