@@ -77,6 +77,7 @@ pub use deliveries::DeliveryQuery;
 pub use deploy::{Deploy, DeployReply, check_places};
 pub use error::{Error, Result};
 pub use events::EventQuery;
+pub use figures::Overview;
 pub use gate::Pass;
 pub use hook_pages::CallGuide;
 pub use inbox::NewInbox;

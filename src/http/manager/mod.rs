@@ -18,10 +18,12 @@ mod happened;
 mod hook;
 mod hooks;
 mod inboxes;
+mod overview;
 mod page;
 mod part;
 mod personal;
 mod runs;
+mod schedules;
 mod session;
 mod spark;
 mod stored;
@@ -42,7 +44,8 @@ pub(super) fn pages(config: &mut web::ServiceConfig) {
             .service(get("/static/{name}").route(web::get().to(files::file)))
             .service(get("/login").route(web::get().to(session::form)).route(web::post().to(session::sign_in)))
             .service(get("/logout").route(web::post().to(session::sign_out)))
-            .service(get("").route(web::get().to(hooks::list)))
+            .service(get("").route(web::get().to(overview::show)))
+            .service(get("/schedules").route(web::get().to(schedules::list)))
             .service(get("/hooks").route(web::get().to(hooks::list)))
             .service(get("/secrets").route(web::get().to(personal::secrets)))
             .service(get("/notifications").route(web::get().to(personal::mails)))
