@@ -24,7 +24,7 @@ from compare import answer_matches
 from reader import REPOSITORY, Failed, Reader
 
 #: Blocks of the whole guide that may be left out.
-MOST_NOT_RUN = 26
+MOST_NOT_RUN = 40
 AT_ONCE = 3
 
 _RESULT = re.compile(r"(?:#|//) → ?(.*)$", re.MULTILINE)
@@ -123,13 +123,18 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def guide() -> list[Path]:
+    """All pages but the command line's reference: a test of its own holds that against the commands, examples included."""
+    return [page for page in (REPOSITORY / "docs").glob("*.md") if page.name != "cli.md"]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nbhook", required=True, help="the binary")
     parser.add_argument("--python", default=sys.executable, help="of kernels")
     parser.add_argument("pages", nargs="*", type=Path)
     options = parser.parse_args()
-    pages = [page.resolve() for page in options.pages] or [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+    pages = [page.resolve() for page in options.pages] or [REPOSITORY / "README.md", *sorted(guide())]
     receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
     threading.Thread(target=receiver.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{receiver.server_address[1]}"
