@@ -220,6 +220,9 @@ async fn a_scheduled_run_that_succeeds_goes_to_next_url_itself() {
     ok(app.api(Method::PATCH, &path(&made)).json(&json!({"params": {"region": "good"}})).send().await.unwrap()).await;
     turn_to(&app, "2026-01-01T10:00:00Z", 2).await;
     receiver.wait_for(1).await;
+    let is_on_record =
+        async || app.get("/v1/deliveries").await["items"][0]["attempts"].as_array().is_some_and(|all| all.len() == 1);
+    eventually("what came of it is on record", is_on_record).await;
     app.clock.as_ref().unwrap().advance(TimeDelta::minutes(10));
     let visits = receiver.wait_for(2).await;
     assert!(

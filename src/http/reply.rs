@@ -65,7 +65,10 @@ fn stream(
             let media_type =
                 media_type.parse::<mime_guess::Mime>().unwrap_or(mime_guess::mime::APPLICATION_OCTET_STREAM);
             let headers = response.headers_mut();
-            if let Ok(media_type) = HeaderValue::from_str(media_type.as_ref()) {
+            let is_bare_text =
+                media_type.type_() == mime_guess::mime::TEXT && media_type.get_param("charset").is_none();
+            let media_type = format!("{media_type}{}", if is_bare_text { "; charset=utf-8" } else { "" });
+            if let Ok(media_type) = HeaderValue::from_str(&media_type) {
                 headers.insert(header::CONTENT_TYPE, media_type);
             }
             if let Ok(disposition) = disposition.try_into_value() {

@@ -24,8 +24,8 @@ pub(super) fn kill_marked(marks: &[String]) -> usize {
     let entries: Vec<Vec<u8>> = marks.iter().map(|mark| format!("{RUN_MARK}={mark}").into_bytes()).collect();
     let mut killed = 0;
     for round in 0..ROUNDS {
-        let found = marked(&entries);
-        if found.is_empty() {
+        let (found, is_one_beginning) = look(&entries);
+        if found.is_empty() && !is_one_beginning {
             break;
         }
         if round == 0 {
@@ -37,23 +37,61 @@ pub(super) fn kill_marked(marks: &[String]) -> usize {
     killed
 }
 
-/// The processes that were started with one of these environment entries. A zombie has no environment, so is not among them.
-fn marked(entries: &[Vec<u8>]) -> Vec<sys::Pid> {
-    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+/// The processes that were started with one of these environment entries, and whether some process has no environment yet, so that it
+/// has to be looked at again. A zombie has none, so is not among them.
+fn look(entries: &[Vec<u8>]) -> (Vec<sys::Pid>, bool) {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return (Vec::new(), false) };
     let ours = std::process::id();
-    processes
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<sys::Pid>().ok())
-        .filter(|pid| u32::try_from(*pid) != Ok(ours))
-        .filter(|pid| {
-            // Unreadable: another user's process, or one that just ended.
-            let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment.split(|byte| *byte == 0).any(|variable| entries.iter().any(|entry| entry == variable))
-        })
-        .collect()
+    let (mut found, mut is_one_beginning) = (Vec::new(), false);
+    for pid in processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<sys::Pid>().ok()) {
+        if u32::try_from(pid) == Ok(ours) {
+            continue;
+        }
+        // Unreadable: another user's process, or one that just ended.
+        let Ok(environment) = std::fs::read(format!("/proc/{pid}/environ")) else { continue };
+        if environment.is_empty() {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            is_one_beginning |= is_in_exec(&stat);
+        }
+        if environment.split(|byte| *byte == 0).any(|variable| entries.iter().any(|entry| entry == variable)) {
+            found.push(pid);
+        }
+    }
+    (found, is_one_beginning)
+}
+
+/// Whether a process is in the middle of an exec, by its line in `/proc/<pid>/stat` (proc(5)): it has its new memory, and has closed what is
+/// closed on exec, so whoever started it may have ended already; but its environment is not there yet.
+fn is_in_exec(stat: &str) -> bool {
+    const IS_KERNEL_THREAD: u64 = 0x0020_0000; // PF_KTHREAD
+    let Some((_, rest)) = stat.rsplit_once(')') else { return false };
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let number = |field: usize| fields.get(field - 3).and_then(|text| text.parse::<u64>().ok());
+    let has_ended = fields.first().is_none_or(|state| matches!(*state, "Z" | "X" | "x"));
+    let (flags, environment_end) = (number(9), number(51));
+    !has_ended && flags.is_some_and(|flags| flags & IS_KERNEL_THREAD == 0) && environment_end == Some(0)
 }
 
 /// How many processes carry a run's mark.
 #[cfg(test)]
 pub(in crate::kernel) fn marked_by(run: RunId) -> usize {
-    marked(&[format!("{RUN_MARK}={run}").into_bytes()]).len()
+    look(&[format!("{RUN_MARK}={run}").into_bytes()]).0.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_in_exec;
+
+    #[test]
+    fn a_process_without_an_environment_is_one_that_begins_unless_it_has_ended_or_is_the_kernels() {
+        let stat = |state: &str, flags: u64, end: u64| {
+            let zeros = |count| vec!["0"; count].join(" ");
+            format!("77 (a) b) {state} 1 77 77 0 -1 {flags} {} {end} 0\n", zeros(41))
+        };
+        assert!(is_in_exec(&stat("R", 0x40_0000, 0)));
+        assert!(!is_in_exec(&stat("S", 0x40_0000, 140_000)), "it has an empty environment");
+        assert!(!is_in_exec(&stat("Z", 0x40_0000, 0)) && !is_in_exec(&stat("I", 0x20_8040, 0)) && !is_in_exec(""));
+        let ours = std::fs::read_to_string("/proc/self/stat").unwrap();
+        assert!(!is_in_exec(&ours), "{ours}");
+    }
 }
