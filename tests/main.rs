@@ -34,6 +34,7 @@ mod leaks;
 mod lists;
 mod mail;
 mod manager;
+mod manager_hooks;
 mod openapi;
 mod operations;
 mod outbound;

@@ -24,7 +24,12 @@ pub struct CallGuide {
 
 impl Service {
     /// Hooks whose path or owner has `text` in it, newest first, each with its last runs, the oldest first.
-    pub async fn hooks_with_runs(&self, caller: &Caller, text: &str, page: Page) -> Result<Vec<(Hook, Vec<RecentRun>)>> {
+    pub async fn hooks_with_runs(
+        &self,
+        caller: &Caller,
+        text: &str,
+        page: Page,
+    ) -> Result<Vec<(Hook, Vec<RecentRun>)>> {
         let scope = self.scope(caller, "owner", None).await?;
         let hooks = self.db.hooks_named(scope, text, page).await?;
         self.unsaved.settled().await;

@@ -103,8 +103,8 @@ use crate::mail::Mailer;
 use crate::model::{Mode, RunState};
 use crate::random::SharedRandom;
 pub use crate::response::Accept;
-pub use crate::store::{InboxReply, RecentRun};
 use crate::store::{Database, Files};
+pub use crate::store::{InboxReply, RecentRun};
 use crate::templates::Templates;
 use crate::webhook::Sender;
 

@@ -11,8 +11,8 @@ mod tests;
 pub use database::{
     AttemptEnd, CallbackFilter, Claim, ClaimLimits, Claimed, Database, DeliveryFilter, Deployed, DueDelivery,
     EventFilter, FinishedRun, Firing, InboxReply, KeyClaim, KeyUse, ListedOutput, NewCapture, NewDeclared, NewDeploy,
-    NewNotice, NewRun, Notice, NoticeEvent, NoticeSubject, OnRecord, Received, RecentRun, Recipient, RemovedRun, RunFilter,
-    Subscribed, SubscriptionFilter, Unfinished,
+    NewNotice, NewRun, Notice, NoticeEvent, NoticeSubject, OnRecord, Received, RecentRun, Recipient, RemovedRun,
+    RunFilter, Subscribed, SubscriptionFilter, Unfinished,
 };
 pub use files::{DataLock, FileStamp, Files, Found, Scratch, VersionFiles, write_atomic};
 
