@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 use super::inputs::{is_secret, shown};
 use crate::model::{Contract, HookParams, Parameter, describe};
 
+/// Longest JSON on one line, in characters.
+const LINE: usize = 50;
+
 /// A parameter in a form.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FormField {
@@ -101,6 +104,7 @@ fn input(kind: &Value, can_be_null: bool, secret: bool, required: bool, default:
 fn written(value: &Value, input: &str) -> String {
     match (value, input) {
         (Value::Null, _) => String::new(),
+        (_, "json") if value.to_string().chars().count() <= LINE => value.to_string(),
         (_, "json") => serde_json::to_string_pretty(value).unwrap_or_default(),
         (Value::String(text), _) => text.clone(),
         (other, _) => other.to_string(),
@@ -146,7 +150,7 @@ mod tests {
             (json!({"enum": ["a", 1], "default": "a"}), "choice", "a"),
             (json!({"type": "string", "format": "date", "default": "2026-01-31"}), "date", "2026-01-31"),
             (json!({"type": "string", "format": "date-time"}), "time", ""),
-            (json!({"type": "array", "default": [1]}), "json", "[\n  1\n]"),
+            (json!({"type": "array", "default": [1]}), "json", "[1]"),
             (json!({"type": "object"}), "json", ""),
             (json!({}), "json", ""),
             (json!({"anyOf": [{"type": "integer"}, {"type": "null"}], "default": null}), "number", ""),
