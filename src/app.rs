@@ -1,7 +1,7 @@
 //! The composition root: the only place that chooses adapters and puts the parts together.
 
-use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +13,11 @@ use crate::http;
 use crate::kernel::environment::{Environment, EnvironmentError, Progress, Requirements};
 use crate::kernel::{Executor, ForkExecutor, SpawnExecutor, python_kernel};
 use crate::mail::{MailSettings, Mailer, SettingsError};
-use crate::model::ApiToken;
+use crate::model::{ApiToken, SecretKey};
 use crate::random::{SharedRandom, SystemRandom};
+use crate::sealing::{Sealer, Unopened};
 pub use crate::service::inspect_notebook;
+pub use crate::service::{Error as RunRefused, Given, Local, LocalAnswer, LocalDone, LocalRun, Ready};
 use crate::service::{Error, Kernels, Parts, Service};
 use crate::store::{DataLock, Database, Files, StoreError};
 use crate::templates::{TemplateError, Templates};
@@ -69,6 +71,8 @@ pub enum StartError {
     Outbound(#[from] SetupError),
     #[error("a template is broken: {0}")]
     Template(#[from] TemplateError),
+    #[error("cannot use the key of secrets: {0}")]
+    Sealing(#[from] Unopened),
     #[error("cannot make the admin's token: {0}")]
     Admin(Error),
     #[error("cannot clean up after the last server: {0}")]
@@ -109,8 +113,11 @@ impl App {
         let grace = Duration::from_secs(settings.grace);
         let fresh = seams.random.bits160()?;
         let task_secret = files.task_secret(fresh)?;
+        let sealer = sealer(&settings, &files, seams.random.bits256()?)?;
         let service = Service::new(Parts {
             task_secret,
+            sealer,
+            local_url: local_url(address),
             kernels: Kernels::new(environment, &settings.kernel),
             settings,
             public_url: public_url.clone(),
@@ -176,6 +183,26 @@ async fn open_database(files: &Files) -> Result<Database, StoreError> {
     }
 }
 
+/// How this machine reaches the server.
+fn local_url(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    format!("http://{address}")
+}
+
+/// What users' secrets are encrypted with: the key of the settings, else the one in the data folder.
+fn sealer(settings: &Settings, files: &Files, fresh: [u8; 32]) -> Result<Sealer, StartError> {
+    let key = match &settings.secret_key {
+        Some(key) => {
+            let invalid = |message: &str| ConfigError::Invalid { name: "secret_key", message: message.to_owned() };
+            key.expose().parse().map_err(invalid)?
+        }
+        None => files.secret_key(SecretKey::from_random(fresh))?,
+    };
+    Ok(Sealer::new(key.bytes())?)
+}
+
 fn executor(settings: &KernelSettings, environment: &Environment, clock: SharedClock) -> Arc<dyn Executor> {
     match settings.executor {
         ExecutorChoice::Spawn => Arc::new(SpawnExecutor::new(clock)),
@@ -205,6 +232,23 @@ fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
         };
         StartError::Listen { address, source, hint }
     })
+}
+
+/// What runs notebooks without a server: in the interpreter that is `given` if it has ipykernel, else in a virtual environment
+/// that is made from it in `folder`, as a server makes one in its data folder.
+///
+/// # Errors
+/// When there is no Python that could run notebooks, and none can be made.
+pub async fn local(
+    settings: &KernelSettings,
+    given: &Path,
+    folder: &Path,
+    progress: impl Fn(Progress) + Send + Sync,
+) -> Result<Local, EnvironmentError> {
+    let environment = Environment::prepare(given, folder, Requirements::Run, progress).await?;
+    // A template takes longer to start than the one kernel that would be forked from it.
+    let executor = Arc::new(SpawnExecutor::new(Arc::new(SystemClock)));
+    Ok(Local::new(Kernels::new(environment, settings), executor, settings.output << 20))
 }
 
 /// What is wrong with the mail settings, if anything is.

@@ -306,6 +306,7 @@ async fn users_and_tokens_are_made_and_taken_away() {
 async fn the_doctor_says_what_is_there_and_what_is_missing() {
     let user = User::new();
     let (data, here) = (user.path("data"), python());
+    write(&user.path("nbhook.toml"), b"listen = '127.0.0.1:0'\n"); // whatever else uses the usual port here
     let doctor = async |data: &Path, python: &Path| {
         let arguments = ["doctor", "--json", "--data", data.to_str().unwrap(), "--python", python.to_str().unwrap()];
         let ran = user.run(&arguments).await;
@@ -318,10 +319,20 @@ async fn the_doctor_says_what_is_there_and_what_is_missing() {
     };
     let (code, findings) = doctor(&data, &here).await;
     assert_eq!(code, 0, "{findings:?}");
-    for subject in ["data folder", "python", "ipykernel", "nbconvert", "kernelspecs"] {
+    for subject in ["data folder", "port", "clock", "public URL", "python", "ipykernel", "nbconvert", "kernelspecs"] {
         assert_eq!(state(&findings, subject).as_deref(), Some("ok"), "{subject}: {findings:?}");
     }
-    assert_eq!(state(&findings, "mail").as_deref(), Some("note"));
+    for subject in ["mail", "login"] {
+        assert_eq!(state(&findings, subject).as_deref(), Some("note"), "{subject}");
+    }
+    let fixes = findings.iter().filter(|finding| finding["state"] != "ok");
+    assert!(fixes.clone().count() >= 2 && fixes.clone().all(|finding| finding["fix"].is_string()), "{findings:?}");
+    std::fs::remove_file(user.path("nbhook.toml")).unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    write(&user.path("nbhook.toml"), format!("listen = '{}'", taken.local_addr().unwrap()).as_bytes());
+    let (code, findings) = doctor(&data, &here).await;
+    assert_eq!((code, state(&findings, "port").as_deref()), (1, Some("problem")), "{findings:?}");
+    drop(taken);
     let (code, findings) = doctor(&data, Path::new("/nowhere/python")).await;
     assert_eq!((code, state(&findings, "python").as_deref()), (1, Some("problem")), "{findings:?}");
     write(&user.path("file"), b"");

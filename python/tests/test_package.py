@@ -13,7 +13,7 @@ import pytest
 
 import nbhook
 from conftest import ALIAS, SOURCE
-from nbhook import callback, scheduler, webhook
+from nbhook import asset, callback, dependency, notification, scheduler, secret, webhook
 
 NAMES = [
     "ApiError",
@@ -31,10 +31,14 @@ NAMES = [
     "Unauthorized",
     "Unavailable",
     "__version__",
+    "asset",
     "callback",
+    "dependency",
     "login",
+    "notification",
     "progress",
     "scheduler",
+    "secret",
     "webhook",
 ]
 
@@ -107,6 +111,30 @@ def test_callback_names_and_signatures():
         found = ", ".join(str(parameter.replace(annotation=inspect.Parameter.empty)) for parameter in parameters)
         assert found == expected, name
         assert getattr(callback, name).__doc__
+
+
+SECRET_SIGNATURES = {
+    "add": "name, secret, debug=False",
+    "get": "name, default_value=None, debug=False",
+    "list": "debug=False",
+    "delete": "name, debug=False",
+}
+
+NOTIFICATION_SIGNATURES = {
+    "send": "email_to, subject, html=None, files=(), email_from=None, text=None, debug=False",
+    "get": "id, debug=False",
+    "list": "state=None, debug=False",
+}
+
+
+@pytest.mark.parametrize(("module", "signatures"), [(secret, SECRET_SIGNATURES), (notification, NOTIFICATION_SIGNATURES)])
+def test_names_and_signatures_of_what_users_keep_and_send(module, signatures):
+    assert sorted(module.__all__) == sorted(signatures)
+    for name, expected in signatures.items():
+        parameters = inspect.signature(getattr(module, name)).parameters.values()
+        found = ", ".join(str(parameter.replace(annotation=inspect.Parameter.empty)) for parameter in parameters)
+        assert found == expected, name
+        assert getattr(module, name).__doc__
 
 
 def test_the_other_signatures():
@@ -182,19 +210,17 @@ import nbhook, naas
     assert list((tmp_path / "home").iterdir()) == []
 
 
-def test_naas_alias_has_webhook_and_says_what_is_missing(monkeypatch):
+def test_naas_alias_has_what_naas_has_and_says_so(monkeypatch):
     monkeypatch.syspath_prepend(str(ALIAS))
     import naas
 
-    assert naas.webhook is webhook
-    assert naas.api is webhook
-    with pytest.raises(AttributeError, match="naas.asset is not in nbhook yet"):
-        naas.asset  # noqa: B018
-    assert naas.scheduler is scheduler
-    with pytest.raises(AttributeError, match=r"webhook.add\(dependencies="):
-        naas.dependency  # noqa: B018
-    assert naas.callback is callback
+    assert naas.webhook is naas.api is webhook
+    assert naas.asset is naas.assets is asset
+    assert (naas.callback, naas.dependency, naas.notification) == (callback, dependency, notification)
+    assert (naas.scheduler, naas.secret) == (scheduler, secret)
     assert not hasattr(naas, "nonsense")
+    with pytest.raises(AttributeError, match="naas.scheduler"):
+        naas.pipeline  # noqa: B018
 
 
 def test_the_wheel_source_holds_no_naas():

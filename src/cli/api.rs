@@ -175,6 +175,12 @@ impl Api {
         self.send(self.request(Method::GET, segments).query(query).timeout(STREAM_TIMEOUT)).await
     }
 
+    /// As [`Self::stream`], after the event of this id.
+    pub(super) async fn resume(&self, segments: &[&str], last: Option<&str>) -> Result<Response, CliError> {
+        let request = self.request(Method::GET, segments).timeout(STREAM_TIMEOUT);
+        self.send(last.into_iter().fold(request, |request, last| request.header("last-event-id", last))).await
+    }
+
     pub(super) async fn delete(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<Value, CliError> {
         self.answer(self.request(Method::DELETE, segments).query(query)).await
     }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::api::Api;
 use super::credentials::{self, ConnectionArgs};
 use super::error::CliError;
-use super::table::Table;
+use super::table::{Look, Table};
 use super::text;
 use super::wire::Progress;
 use crate::clock::{SharedClock, SystemClock};
@@ -24,12 +24,15 @@ const STEPS: u16 = 1000;
 
 /// Which of the standard streams are terminals.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each stands for itself")]
 pub(super) struct Terminals {
     pub(super) input: bool,
     pub(super) output: bool,
     pub(super) errors: bool,
     /// How many columns standard output has, if that is known.
     pub(super) width: Option<u16>,
+    /// Whether tables have colours.
+    pub(super) colours: bool,
 }
 
 type Input = Box<dyn BufRead + Send>;
@@ -46,6 +49,7 @@ pub(super) struct Streams {
 impl Streams {
     /// Those of the process.
     pub(super) fn standard() -> Self {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
         Self {
             input: Box::new(io::BufReader::new(io::stdin())),
             output: Box::new(io::stdout()),
@@ -55,9 +59,15 @@ impl Streams {
                 output: io::stdout().is_terminal(),
                 errors: io::stderr().is_terminal(),
                 width: console::Term::stdout().size_checked().map(|(_, columns)| columns),
+                colours: coloured(io::stdout().is_terminal(), set),
             },
         }
     }
+}
+
+/// Whether to colour, by the variables that say so (no-color.org, bixense.com/clicolors).
+fn coloured(terminal: bool, set: impl Fn(&str) -> bool) -> bool {
+    !set("NO_COLOR") && (terminal || set("CLICOLOR_FORCE"))
 }
 
 /// See the module's documentation.
@@ -69,7 +79,7 @@ pub(super) struct Context {
     pub(super) terminals: Terminals,
     input: Arc<Mutex<Input>>,
     output: Mutex<Output>,
-    errors: Mutex<Output>,
+    errors: Arc<Mutex<Output>>,
 }
 
 impl fmt::Debug for Context {
@@ -97,7 +107,7 @@ impl Context {
             terminals: streams.terminals,
             input: Arc::new(Mutex::new(streams.input)),
             output: Mutex::new(streams.output),
-            errors: Mutex::new(streams.errors),
+            errors: Arc::new(Mutex::new(streams.errors)),
         }
     }
 
@@ -113,7 +123,9 @@ impl Context {
     }
 
     pub(super) fn table(&self, table: &Table) -> Result<(), CliError> {
-        self.bytes(table.render(self.terminals.output).as_bytes())
+        let Terminals { output, width, colours, .. } = self.terminals;
+        let look = Look { terminal: output, colours, width, now: self.clock.now() };
+        self.bytes(table.render(look).as_bytes())
     }
 
     /// Prints JSON, indented by two spaces, with the fields in the server's order.
@@ -144,6 +156,22 @@ impl Context {
         let _ = writeln!(errors, "{}", shown.trim_end());
     }
 
+    /// Standard error, for who writes to it from elsewhere.
+    pub(super) fn error_output(&self) -> ErrorOutput {
+        ErrorOutput { output: Arc::clone(&self.errors), coloured: self.terminals.errors }
+    }
+
+    /// Standard input, to its end.
+    pub(super) async fn input(&self) -> Result<Vec<u8>, CliError> {
+        let input = Arc::clone(&self.input);
+        let read = move || {
+            let mut bytes = Vec::new();
+            lock(&input).read_to_end(&mut bytes).map(|_| bytes)
+        };
+        let read = tokio::task::spawn_blocking(read).await.map_err(io::Error::other).and_then(|bytes| bytes);
+        read.map_err(|error| CliError::Failed(format!("standard input: {error}")))
+    }
+
     /// Asks on standard error and reads one line of standard input, without its line feed; empty at the end of input.
     pub(super) async fn ask(&self, question: &str) -> Result<String, CliError> {
         if !question.is_empty() {
@@ -160,6 +188,33 @@ impl Context {
         Ok(line.trim().to_owned())
     }
 
+    /// Asks on standard error for what must not be shown, and reads a line of it from a terminal; from anything else all there is,
+    /// without the line feed at its end.
+    pub(super) async fn ask_hidden(&self, question: &str) -> Result<String, CliError> {
+        if !self.terminals.input {
+            let all = self.rest_of_input().await?;
+            return Ok(all.strip_suffix('\n').map_or(all.as_str(), |all| all.trim_end_matches('\r')).to_owned());
+        }
+        {
+            let mut errors = lock(&self.errors);
+            let _ = write!(errors, "{question}").and_then(|()| errors.flush());
+        }
+        let line = tokio::task::spawn_blocking(|| console::Term::stderr().read_secure_line()).await;
+        let line = line.map_err(io::Error::other).and_then(|line| line);
+        line.map_err(|error| CliError::Failed(format!("standard input: {error}")))
+    }
+
+    /// All that is left of standard input, as text.
+    pub(super) async fn rest_of_input(&self) -> Result<String, CliError> {
+        let input = Arc::clone(&self.input);
+        let read = move || {
+            let mut all = String::new();
+            lock(&input).read_to_string(&mut all).map(|_| all)
+        };
+        let all = tokio::task::spawn_blocking(read).await.map_err(io::Error::other).and_then(|all| all);
+        all.map_err(|error| CliError::Failed(format!("standard input: {error}")))
+    }
+
     /// Shows on standard error that something slow goes on: a bar over `steps`, or a spinner for a single one. Shows
     /// nothing when standard error is no terminal.
     pub(super) fn progress(&self, steps: usize, doing: &str) -> ProgressBar {
@@ -171,6 +226,44 @@ impl Context {
         bar.set_message(text::plain(doing));
         bar.enable_steady_tick(Duration::from_millis(100));
         bar
+    }
+}
+
+/// Shows that something is transferred, and how much of it, if that is known.
+pub(super) fn transfer(ctx: &Context, total: Option<u64>) -> ProgressBar {
+    let bar = ctx.progress(1, "");
+    set_template(
+        &bar,
+        match total {
+            Some(_) => "{spinner} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}",
+            None => "{spinner} {bytes} {bytes_per_sec}",
+        },
+    );
+    if let Some(total) = total {
+        bar.set_length(total);
+    }
+    bar
+}
+
+/// See [`Context::error_output`].
+#[derive(Clone)]
+pub(super) struct ErrorOutput {
+    output: Arc<Mutex<Output>>,
+    coloured: bool,
+}
+
+impl fmt::Debug for ErrorOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ErrorOutput")
+    }
+}
+
+impl ErrorOutput {
+    /// Writes what a notebook printed, as it comes.
+    pub(super) fn write(&self, printed: &str) {
+        let shown = if self.coloured { text::coloured(printed) } else { text::plain(printed) };
+        let mut output = lock(&self.output);
+        let _ = output.write_all(shown.as_bytes()).and_then(|()| output.flush());
     }
 }
 
@@ -188,5 +281,18 @@ pub(super) fn measure(bar: &ProgressBar, progress: &Progress) {
 fn set_template(bar: &ProgressBar, template: &str) {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::coloured;
+
+    #[test]
+    fn colours_are_for_terminals_unless_the_environment_says_otherwise() {
+        let with = |terminal, variables: &[&str]| coloured(terminal, |name| variables.contains(&name));
+        assert!(with(true, &[]) && !with(false, &[]));
+        assert!(with(false, &["CLICOLOR_FORCE"]) && !with(true, &["NO_COLOR"]));
+        assert!(!with(true, &["NO_COLOR", "CLICOLOR_FORCE"]));
     }
 }

@@ -60,7 +60,7 @@ mod tests {
         server
     }
 
-    const TERMINAL: Terminals = Terminals { input: true, output: false, errors: false, width: None };
+    const TERMINAL: Terminals = Terminals { input: true, output: false, errors: false, width: None, colours: false };
 
     #[tokio::test]
     async fn without_a_terminal_it_must_be_confirmed_by_option() {

@@ -11,6 +11,7 @@ use super::contract;
 use super::error::CliError;
 use super::hook_arg::hook_path;
 use super::params::{self, Pair};
+use super::table::Look;
 use super::wire::{self, Hook};
 use crate::model::{HookPath, RelativePath};
 
@@ -125,7 +126,7 @@ impl Deploy {
         let hook: Hook = wire::read(answer)?;
         ctx.note(&format!("deployed {} as version {}", hook.path, hook.histo));
         if let Some(table) = hook.contract.as_ref().and_then(contract::table) {
-            ctx.note(table.render(ctx.terminals.errors).trim_end_matches('\n'));
+            ctx.note(table.render(Look { terminal: ctx.terminals.errors, ..Look::default() }).trim_end_matches('\n'));
         }
         for warning in &hook.warnings {
             ctx.note(&format!("warning: {warning}"));

@@ -5,12 +5,13 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use indicatif::ProgressBar;
 use reqwest::{Response, Url};
 use tempfile::TempPath;
 use tokio::io::AsyncWriteExt;
 
 use super::api::connection_error;
-use super::context::Context;
+use super::context::{Context, transfer};
 use super::error::CliError;
 
 /// Where an answer goes.
@@ -39,7 +40,12 @@ impl Target {
     pub(super) async fn save(&self, response: Response, ctx: &Context) -> Result<(), CliError> {
         let server = response.url().clone();
         match self {
-            Self::New(path) => save_new(response, &server, path).await,
+            Self::New(path) => {
+                let bar = transfer(ctx, response.content_length());
+                let saved = save_new(response, &server, path, &bar).await;
+                bar.finish_and_clear();
+                saved
+            }
             Self::Stdout => print(response, &server, ctx).await,
         }
     }
@@ -59,12 +65,13 @@ fn exists(path: &Path) -> CliError {
     CliError::Failed(format!("{} exists and is never overwritten: name another file with --output", path.display()))
 }
 
-async fn save_new(mut response: Response, server: &Url, path: &Path) -> Result<(), CliError> {
+async fn save_new(mut response: Response, server: &Url, path: &Path, bar: &ProgressBar) -> Result<(), CliError> {
     let failed = |error| CliError::file(path, error);
     let (file, temporary) = temporary_beside(path).map_err(failed)?;
     let mut file = tokio::fs::File::from_std(file);
     while let Some(chunk) = response.chunk().await.map_err(|error| connection_error(server, error))? {
         file.write_all(&chunk).await.map_err(failed)?;
+        bar.inc(chunk.len() as u64);
     }
     file.flush().await.map_err(failed)?;
     file.sync_all().await.map_err(failed)?;
@@ -72,6 +79,19 @@ async fn save_new(mut response: Response, server: &Url, path: &Path) -> Result<(
         io::ErrorKind::AlreadyExists => exists(path),
         _ => failed(error.error),
     })
+}
+
+/// Writes a file at once or not at all, in place of one that may be there.
+pub(super) async fn replace(path: &Path, content: Vec<u8>) -> Result<(), CliError> {
+    let file = path.to_owned();
+    let write = move || {
+        let (mut open, temporary) = temporary_beside(&file)?;
+        std::io::Write::write_all(&mut open, &content)?;
+        open.sync_all()?;
+        temporary.persist(&file).map_err(|error| error.error)
+    };
+    let written = tokio::task::spawn_blocking(write).await.map_err(io::Error::other).and_then(|written| written);
+    written.map_err(|error| CliError::file(path, error))
 }
 
 fn temporary_beside(path: &Path) -> io::Result<(std::fs::File, TempPath)> {

@@ -12,7 +12,9 @@ Exit codes:
   3  there is no such hook, version, output, run, inbox, callback, profile, subscription, topic, event, delivery, token or user
   4  the API token is missing, not valid, or may not do this
   5  the server cannot be reached or did not answer in time
-  6  the called notebook failed, or answered with a status of 400 or more";
+  6  the notebook failed, timed out or was cancelled, or answered with a status of 400 or more
+  7  the parameters do not fit what the notebook takes (`nbhook run`)
+  130  stopped with Ctrl-C";
 
 /// A failed command. Its text is a lowercase fragment that fits behind "failed to …: " and never holds a token.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +40,11 @@ pub(super) enum CliError {
     /// The called notebook failed.
     #[error("{0}")]
     RunFailed(String),
+    /// They are told one by one before.
+    #[error("{0}")]
+    Parameters(String),
+    #[error("stopped")]
+    Stopped,
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
     /// One of several things that the command was given failed.
@@ -68,6 +75,8 @@ impl CliError {
             Self::NoToken { .. } | Self::Refused { status: 401 | 403, .. } => 4,
             Self::Unreachable { .. } => 5,
             Self::RunFailed(_) => 6,
+            Self::Parameters(_) => 7,
+            Self::Stopped => 130,
             Self::About { source, .. } => source.exit_code(),
             Self::Refused { .. } | Self::Answer(_) | Self::File { .. } | Self::Failed(_) => 1,
         }
@@ -105,6 +114,8 @@ mod tests {
             (CliError::NoToken { server: "http://x".to_owned() }, 4),
             (CliError::Unreachable { server: "http://x".to_owned(), cause: "refused".to_owned() }, 5),
             (CliError::RunFailed("x".to_owned()), 6),
+            (CliError::Parameters("x".to_owned()), 7),
+            (CliError::Stopped, 130),
             (CliError::RunFailed("x".to_owned()).about("a.ipynb"), 6),
         ];
         for (error, code) in cases {

@@ -1,103 +1,118 @@
-//! `nbhook logs`: what a run's cells printed and raised, from its executed notebook.
+//! `nbhook logs`: what a run's cells printed and raised; with `-f` while it goes on.
 
-use std::fmt::Write;
+mod follow;
+mod text;
 
 use clap::Args;
-use serde_json::Value;
 
+use super::api::Api;
 use super::context::Context;
 use super::error::CliError;
-use super::text;
+use super::hook_arg::HookArg;
+use super::text as shown;
 use super::wire::{self, Run};
-use crate::model::RunId;
+use crate::model::{RunId, RunState};
 
 /// Print what a run wrote to its streams, and its errors
+///
+/// Of a hook, or of all hooks if none is named, it is the last run. With --follow the run is watched until it ends, and the exit
+/// code is 6 if it did not succeed; a hook's runs are watched one after another until Ctrl-C.
 #[derive(Debug, Args)]
 pub(super) struct Logs {
-    /// The run's id, as `nbhook runs` shows it
-    run: RunId,
+    /// A run's id, as `nbhook runs` shows it, or a hook's path or id [default: the last run of any hook]
+    #[arg(value_name = "RUN|HOOK")]
+    of: Option<String>,
+    /// Whose hook, if several users deployed one with this path (admins only)
+    #[arg(long, value_name = "USER", requires = "of")]
+    owner: Option<String>,
+    /// Go on while the run does: its cells, progress and output as they come
+    #[arg(short, long)]
+    follow: bool,
+    /// Of a hook that is followed: stop after so many runs
+    #[arg(short = 'n', long, value_name = "NUMBER", requires = "follow")]
+    count: Option<usize>,
+}
+
+/// Whose logs are wanted.
+enum Of {
+    Run(Box<Run>),
+    /// The hook's id; none for all hooks.
+    Hook(Option<String>),
 }
 
 impl Logs {
     pub(super) async fn run(self, ctx: &Context) -> Result<(), CliError> {
         let api = ctx.api().await?;
-        let id = self.run.to_string();
-        let run: Run = wire::read(&api.get(&["runs", &id]).await?)?;
-        if matches!(run.state.as_str(), "queued" | "running") {
-            return Err(CliError::Failed(format!("it is still {}: its output comes when it ends", run.state)));
-        }
-        let log = match api.get(&["runs", &id, "output"]).await {
-            Ok(notebook) => log(&notebook),
-            // A run that was interrupted, or failed before its kernel started, has an error but no output.
-            Err(error) if error.exit_code() == 3 && run.error.is_some() => String::new(),
-            Err(error) => return Err(error),
-        };
-        let shown = if ctx.terminals.output { text::coloured(&log) } else { text::plain(&log) };
-        ctx.bytes(shown.as_bytes())?;
-        match run.error {
-            // The exception of a cell stands in the notebook; that a run timed out, or its kernel died, does not.
-            Some(error) if error.kind != "cell-error" => ctx.line(&format!("run {}: {}", run.state, error.summary())),
-            _ => Ok(()),
+        match self.of(&api).await? {
+            Of::Run(run) if self.follow => follow::run(ctx, &api, *run).await,
+            Of::Run(run) => print(ctx, &api, &run).await,
+            Of::Hook(hook) if self.follow => follow::hook(ctx, &api, hook.as_deref(), self.count).await,
+            Of::Hook(hook) => match runs(&api, hook.as_deref(), Some(1)).await?.first() {
+                Some(run) => print(ctx, &api, run).await,
+                None => Err(CliError::NotFound("there was no run yet".to_owned())),
+            },
         }
     }
-}
 
-/// The streams and errors of a notebook's cells (nbformat 4), each under a header with the cell's execution count.
-fn log(notebook: &Value) -> String {
-    let mut log = String::new();
-    for cell in array(notebook, "cells") {
-        let texts: Vec<String> = array(cell, "outputs").iter().filter_map(printed).collect();
-        if texts.is_empty() {
-            continue;
-        }
-        let count =
-            cell.get("execution_count").and_then(Value::as_u64).map_or_else(|| " ".to_owned(), |n| n.to_string());
-        // Writing to a string cannot fail.
-        let _ = writeln!(log, "--- [{count}]");
-        for text in texts {
-            log.push_str(&text);
-            if !text.ends_with('\n') {
-                log.push('\n');
+    async fn of(&self, api: &Api) -> Result<Of, CliError> {
+        let Some(of) = &self.of else { return Ok(Of::Hook(None)) };
+        // The ids of runs and hooks look alike.
+        let id = of.parse::<RunId>().ok().map(|id| id.to_string());
+        if let Some(id) = &id {
+            match api.get(&["runs", id]).await {
+                Ok(run) => return Ok(Of::Run(wire::read(&run)?)),
+                Err(error) if error.exit_code() != 3 => return Err(error),
+                Err(_) => {}
             }
         }
-    }
-    log
-}
-
-fn printed(output: &Value) -> Option<String> {
-    let text = |name: &str| output.get(name).map(multiline).filter(|text| !text.is_empty());
-    match output.get("output_type")?.as_str()? {
-        "stream" => text("text"),
-        "error" => {
-            let lines: Vec<&str> = array(output, "traceback").iter().filter_map(Value::as_str).collect();
-            if lines.is_empty() {
-                Some(format!("{}: {}", text("ename")?, text("evalue")?))
-            } else {
-                Some(lines.join("\n"))
+        let found = HookArg { hook: of.clone(), owner: self.owner.clone() }.find(api).await;
+        match found {
+            Ok((hook, _)) => Ok(Of::Hook(Some(hook.id))),
+            Err(error) if id.is_some() && error.exit_code() == 3 => {
+                Err(CliError::NotFound(format!("there is no run or hook {of}")))
             }
+            Err(error) => Err(error),
         }
-        _ => None,
     }
 }
 
-fn array<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+/// The last runs, newest first.
+async fn runs(api: &Api, hook: Option<&str>, most: Option<usize>) -> Result<Vec<Run>, CliError> {
+    let filters: Vec<_> = hook.map(|hook| ("hook", hook)).into_iter().collect();
+    wire::read_all(&api.list(&["runs"], &filters, most).await?)
 }
 
-/// nbformat's `multiline_string`: a string, or a list of its lines with their line feeds.
-fn multiline(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
-        _ => String::new(),
+/// Whether a run is over.
+fn has_ended(state: &str) -> bool {
+    state.parse::<RunState>().is_ok_and(RunState::is_final)
+}
+
+/// Prints the log of a run that has ended.
+async fn print(ctx: &Context, api: &Api, run: &Run) -> Result<(), CliError> {
+    if !has_ended(&run.state) {
+        let id = &run.id;
+        let why = format!("run {id} is still {}: follow it with `nbhook logs {id} --follow`", run.state);
+        return Err(CliError::Failed(why));
+    }
+    let log = match api.get(&["runs", &run.id, "output"]).await {
+        Ok(notebook) => text::log(&notebook),
+        // A run that was interrupted, or failed before its kernel started, has an error but no output.
+        Err(error) if error.exit_code() == 3 && run.error.is_some() => String::new(),
+        Err(error) => return Err(error),
+    };
+    let log = if ctx.terminals.output { shown::coloured(&log) } else { shown::plain(&log) };
+    ctx.bytes(log.as_bytes())?;
+    match &run.error {
+        // The exception of a cell stands in the notebook; that a run timed out, or its kernel died, does not.
+        Some(error) if error.kind != "cell-error" => ctx.line(&format!("run {}: {}", run.state, error.summary())),
+        _ => Ok(()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
-    use super::*;
     use crate::cli::context::Terminals;
     use crate::cli::testing::{HOOK, TestServer};
 
@@ -161,6 +176,6 @@ mod tests {
         let running = server("running", Value::Null).await;
         let ran = running.run(&["logs", RUN]).await;
         assert_eq!(ran.code, 1);
-        assert!(ran.err.contains("it is still running"), "{}", ran.err);
+        assert!(ran.err.contains("is still running"), "{}", ran.err);
     }
 }

@@ -5,11 +5,14 @@
 //! server's inside: what a command can do, any HTTP client can.
 
 mod api;
+mod argv;
 mod context;
 mod contract;
 mod credentials;
 mod download;
 mod error;
+mod examples;
+mod given;
 mod hook_arg;
 mod params;
 mod polling;
@@ -26,6 +29,7 @@ mod callbacks;
 mod cancel;
 mod clear;
 mod clear_output;
+mod completions;
 mod delete;
 mod deliveries;
 mod demo;
@@ -40,13 +44,16 @@ mod inspect;
 mod list;
 mod login;
 mod logs;
+mod notify;
 mod outputs;
 mod profiles;
 mod promote;
 mod prune;
 mod rerun;
+mod run;
 mod runs;
 mod schedule;
+mod secret;
 mod serve;
 mod set;
 mod show;
@@ -60,7 +67,7 @@ mod versions;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use context::{Context, Streams};
 use credentials::ConnectionArgs;
@@ -82,6 +89,7 @@ enum Command {
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
     Login(login::Login),
+    Run(Box<run::RunLocally>),
     Inspect(inspect::Inspect),
     Deploy(deploy::Deploy),
     List(list::List),
@@ -112,8 +120,11 @@ enum Command {
     Subscriptions(subscriptions::SubscriptionsCommand),
     Events(events::EventsCommand),
     Topics(topics::TopicsCommand),
+    Secret(secret::SecretCommand),
+    Notify(notify::Notify),
     Token(token::TokenCommand),
     User(user::UserCommand),
+    Completions(completions::Completions),
 }
 
 impl Command {
@@ -124,6 +135,7 @@ impl Command {
             Self::Demo(_) => "show the demo",
             Self::Doctor(_) => "find all that runs need",
             Self::Login(_) => "log in",
+            Self::Run(_) => "run the notebook",
             Self::Inspect(_) => "inspect the notebook",
             Self::Deploy(_) => "deploy",
             Self::List(_) => "list the hooks",
@@ -154,8 +166,11 @@ impl Command {
             Self::Subscriptions(subscriptions) => subscriptions.purpose(),
             Self::Events(events) => events.purpose(),
             Self::Topics(topics) => topics.purpose(),
+            Self::Secret(secret) => secret.purpose(),
+            Self::Notify(_) => "send the mail",
             Self::Token(token) => token.purpose(),
             Self::User(user) => user.purpose(),
+            Self::Completions(_) => "print the completions",
         }
     }
 
@@ -165,6 +180,7 @@ impl Command {
             Self::Demo(command) => command.run(ctx).await,
             Self::Doctor(command) => command.run(ctx).await,
             Self::Login(command) => command.run(ctx).await,
+            Self::Run(command) => command.run(ctx).await,
             Self::Inspect(command) => command.run(ctx).await,
             Self::Deploy(command) => command.run(ctx).await,
             Self::List(command) => command.run(ctx).await,
@@ -195,13 +211,23 @@ impl Command {
             Self::Subscriptions(command) => command.run(ctx).await,
             Self::Events(command) => command.run(ctx).await,
             Self::Topics(command) => command.run(ctx).await,
+            Self::Secret(command) => command.run(ctx).await,
+            Self::Notify(command) => command.run(ctx).await,
             Self::Token(command) => command.run(ctx).await,
             Self::User(command) => command.run(ctx).await,
+            Self::Completions(command) => command.run(ctx).await,
         }
     }
 }
 
 impl Cli {
+    /// Reads the command line of the process; tells what is wrong with it, and ends.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let mut matches = examples::with_examples(Self::command()).get_matches_from(argv::joined(std::env::args_os()));
+        Self::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit())
+    }
+
     /// Runs the command with the process's own streams. Give the result back from `main`.
     pub async fn run(self) -> ExitCode {
         let ctx = Context::new(self.connection, Streams::standard());
@@ -225,8 +251,6 @@ async fn execute(command: Command, ctx: &Context) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -237,7 +261,7 @@ mod tests {
     #[test]
     fn help_documents_the_exit_codes_and_shows_no_value_of_the_environment() {
         let help = Cli::command().render_long_help().to_string();
-        assert!(help.contains("Exit codes:") && help.contains("6  the called notebook failed"), "{help}");
+        assert!(help.contains("Exit codes:") && help.contains("6  the notebook failed"), "{help}");
         assert!(help.contains("[env: NBHOOK_TOKEN]") && help.contains("[env: NBHOOK_URL]"), "{help}");
     }
 
@@ -245,12 +269,5 @@ mod tests {
     fn a_refused_command_line_does_not_repeat_the_token() {
         let error = Cli::try_parse_from(["nbhook", "--token", "secret", "--token", "secret", "list", "--nonsense"]);
         assert!(!error.unwrap_err().to_string().contains("secret"));
-    }
-
-    #[test]
-    fn names_of_later_commands_are_free() {
-        for name in ["run", "schedule"] {
-            assert!(Cli::command().find_subcommand(name).is_none(), "{name}");
-        }
     }
 }

@@ -25,7 +25,10 @@ impl Prune {
     pub(super) async fn run(self, ctx: &Context) -> Result<(), CliError> {
         let api = ctx.api().await?;
         let query: &[_] = if self.dry_run { &[("dry_run", "true")] } else { &[] };
-        let answer = api.act_with(&["prune"], query).await?;
+        let bar = ctx.progress(1, "pruning");
+        let answer = api.act_with(&["prune"], query).await;
+        bar.finish_and_clear();
+        let answer = answer?;
         if self.json {
             return ctx.json(&answer);
         }

@@ -154,10 +154,10 @@ mod tests {
         };
         let shown = words(Some(WIDE)).await;
         assert_eq!(shown[0][6..], ["MODE", "ATTEMPTS", "ERROR"], "{shown:?}");
-        assert_eq!(shown[1][7..], ["3/4", "async", "3"], "{shown:?}");
-        assert_eq!(shown[2][7..], ["3/4"], "a server of before does not tell: {shown:?}");
+        assert_eq!(shown[1][6..], ["3/4", "async", "3"], "{shown:?}");
+        assert_eq!(shown[2][6..], ["3/4"], "a server of before does not tell: {shown:?}");
         for width in [None, Some(WIDE - 1)] {
-            assert_eq!(words(width).await[1][7..], ["3/4"]);
+            assert_eq!(words(width).await[1][6..], ["3/4"]);
         }
     }
 

@@ -9,6 +9,8 @@ const LARGEST: usize = 16 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Told {
     pub(super) id: String,
+    /// Its kind.
+    pub(super) name: String,
     pub(super) data: String,
 }
 
@@ -40,7 +42,8 @@ impl Parser {
 fn event(block: &str) -> Option<Told> {
     let field =
         |name: &str| block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_start);
-    Some(Told { id: field("id")?.to_owned(), data: field("data")?.to_owned() })
+    let name = field("event").unwrap_or("message").to_owned();
+    Some(Told { id: field("id")?.to_owned(), name, data: field("data")?.to_owned() })
 }
 
 #[cfg(test)]

@@ -83,7 +83,8 @@ impl TestServer {
     pub(super) async fn run_as(&self, args: &[&str], input: &str, terminals: Terminals) -> Ran {
         let uri = self.http.uri();
         let line = ["nbhook", "--server", &uri, "--token", TOKEN].into_iter().chain(args.iter().copied());
-        let cli = Cli::try_parse_from(line).unwrap_or_else(|error| panic!("{error}"));
+        let cli =
+            Cli::try_parse_from(super::argv::joined(line.map(Into::into))).unwrap_or_else(|error| panic!("{error}"));
         let (out, err) = (Buffer::default(), Buffer::default());
         let streams = Streams {
             input: Box::new(Cursor::new(input.to_owned())),

@@ -52,6 +52,21 @@ pub(super) fn time(rfc3339: &str) -> String {
         .map_or_else(|_| rfc3339.to_owned(), |time| time.with_timezone(&Utc).format("%Y-%m-%d %H:%M:%S").to_string())
 }
 
+/// How long ago a time is, or how far away, e.g. `3 min ago`; the day, if that is more than a month.
+pub(super) fn age(time: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let seconds = (now - time).num_seconds();
+    let amount = match seconds.abs() {
+        0 if seconds == 0 => return "now".to_owned(),
+        less @ 0..60 => format!("{less} s"),
+        less @ 60..3600 => format!("{} min", less / 60),
+        less @ 3600..86_400 => format!("{} h", less / 3600),
+        less @ 86_400..172_800 => format!("{} day", less / 86_400),
+        less @ 172_800..2_678_400 => format!("{} days", less / 86_400),
+        _ => return time.format("%Y-%m-%d").to_string(),
+    };
+    if seconds > 0 { format!("{amount} ago") } else { format!("in {amount}") }
+}
+
 /// A number of bytes, in the largest unit that leaves at least one, e.g. `1.5 KiB`.
 pub(super) fn size(bytes: u64) -> String {
     let mut unit = 1;
@@ -86,6 +101,25 @@ mod tests {
         let nasty = "a\u{1b}[2Jb\u{1b}]0;title\u{7}c\u{9b}31md\r\u{8}e\u{1b}[31mred\u{1b}[0m\n\tü";
         assert_eq!(plain(nasty), "ab]0;titlec31mdered\n\tü");
         assert_eq!(coloured(nasty), "ab]0;titlec31mde\u{1b}[31mred\u{1b}[0m\n\tü");
+    }
+
+    #[test]
+    fn ages_are_readable() {
+        let now: DateTime<Utc> = "2026-01-02T03:04:05Z".parse().unwrap();
+        let of = |seconds| age(now - chrono::Duration::seconds(seconds), now);
+        let shown = [0, 59, 60, 3599, 7200, 86_400, 259_200, 8_640_000, -61].map(of);
+        let expected = [
+            "now",
+            "59 s ago",
+            "1 min ago",
+            "59 min ago",
+            "2 h ago",
+            "1 day ago",
+            "3 days ago",
+            "2025-09-24",
+            "in 1 min",
+        ];
+        assert_eq!(shown, expected);
     }
 
     #[test]

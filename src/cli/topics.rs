@@ -100,7 +100,7 @@ impl Read {
         let mut parser = Parser::default();
         while *left != Some(0) {
             let Ok(Ok(Some(chunk))) = timeout(SILENCE, response.chunk()).await else { return Ok(Ended::Broken) };
-            for Told { id, data } in parser.read(&chunk)? {
+            for Told { id, data, .. } in parser.read(&chunk)? {
                 if *left == Some(0) {
                     break;
                 }

@@ -32,7 +32,9 @@ pub struct Environment {
 pub enum Requirements {
     /// ipykernel and nbconvert.
     Kernel,
-    /// Those, and what the notebooks of `nbhook demo` use: pandas and matplotlib.
+    /// ipykernel alone, which is enough to run notebooks.
+    Run,
+    /// ipykernel, nbconvert, and what the notebooks of `nbhook demo` use: pandas and matplotlib.
     Demo,
 }
 
@@ -98,6 +100,7 @@ impl Requirements {
     fn modules(self) -> &'static [&'static str] {
         match self {
             Self::Kernel => &["ipykernel", "nbconvert"],
+            Self::Run => &["ipykernel"],
             Self::Demo => &["ipykernel", "nbconvert", "pandas", "matplotlib"],
         }
     }

@@ -170,9 +170,19 @@ impl Notebook {
         self.0["metadata"]["language_info"] = Value::Object(info);
     }
 
+    /// Names the kernelspec to run it with, and its language.
+    pub fn set_kernelspec(&mut self, name: &str, language: &str) {
+        self.0["metadata"]["kernelspec"] = json!({"display_name": name, "language": language, "name": name});
+    }
+
     /// Sets `metadata.widgets`: what is needed to show the notebook's widgets as they were.
     pub fn set_widgets(&mut self, widgets: Value) {
         self.0["metadata"]["widgets"] = widgets;
+    }
+
+    /// The state of its widgets, if it has any.
+    pub(super) fn widgets_mut(&mut self) -> Option<&mut Value> {
+        self.0.get_mut("metadata")?.get_mut("widgets")
     }
 
     /// Replaces the source of a cell; an index out of range is left alone.

@@ -14,6 +14,7 @@ mod literal;
 mod pairs;
 mod parameters;
 mod redact;
+mod spellings;
 #[cfg(test)]
 mod tests;
 mod upgrade;
@@ -25,3 +26,4 @@ pub use inject::{Injected, inject};
 pub use language::Language;
 pub use parameters::{ParamValue, Parameters};
 pub use redact::{is_secret_header, mask, mask_value};
+pub use spellings::spellings;

@@ -73,6 +73,9 @@ impl Service {
             Ok::<_, Error>((notebook, scratch, workdir))
         })
         .await?;
+        if order.hook.params.workdir == Workdir::Scratch {
+            self.copy_owners_dependencies(&order.hook, &order.version.histo, workdir.clone()).await?;
+        }
         let hook = order.hook.clone();
         let kernel = self.kernel_of(&notebook, &hook, &order.version).await?;
         let accept = call.accept();
@@ -167,7 +170,7 @@ impl Service {
 }
 
 /// The cells to run: the injected one with its real source, which only the kernel may see.
-fn cells(notebook: &Notebook, injected: Option<&Injected>) -> Vec<CodeCell> {
+pub(super) fn cells(notebook: &Notebook, injected: Option<&Injected>) -> Vec<CodeCell> {
     let code = notebook.code_cells().into_iter();
     code.map(|(index, source, raises_exception)| match injected {
         Some(cell) if cell.index() == index => CodeCell { index, source: cell.source().to_owned(), raises_exception },

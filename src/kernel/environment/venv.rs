@@ -141,7 +141,7 @@ impl<Report: Fn(Step, &str) + Sync> Venv<'_, Report> {
 
 fn lists(requirements: Requirements) -> &'static [&'static str] {
     match requirements {
-        Requirements::Kernel => &[KERNEL],
+        Requirements::Kernel | Requirements::Run => &[KERNEL],
         Requirements::Demo => &[KERNEL, DEMO],
     }
 }

@@ -60,7 +60,11 @@ export function tell(text, kind = "good") {
 
 function then(element, answer) {
   const event = new CustomEvent("nbhook:sent", { detail: answer, bubbles: true, cancelable: true });
-  if (!element.dispatchEvent(event)) return;
+  if (element.dispatchEvent(event)) go(element, answer);
+}
+
+/** Goes on as an element's data-then says. */
+export function go(element, answer) {
   const next = element.dataset.then ?? "reload";
   if (next === "reload") location.reload();
   else if (next !== "none") location.assign(next.replaceAll(/\{(\w+)\}/g, (_, name) => encodeURIComponent(answer?.[name] ?? "")));
@@ -81,10 +85,18 @@ async function send(element, path, body) {
   }
 }
 
+/** The field of a name, or else the one that the named is a part of: `config.headers` for `config.headers[0].value`. */
+function named(form, name) {
+  for (let part = name; part; part = part.replace(/(^|[.[])[^.[]*$/, "")) {
+    if (form.elements[part]) return form.elements[part];
+  }
+  return null;
+}
+
 /** Tells beside the fields of a form what the API did not take. */
 export function show(form, error) {
   for (const { name, message } of error.problem?.errors ?? []) {
-    const field = form.elements[name] ?? form.elements[name.split(/[.[]/)[0]];
+    const field = named(form, name);
     const input = field instanceof RadioNodeList ? field[0] : field;
     if (!input) continue;
     input.setAttribute("aria-invalid", "true");
@@ -179,12 +191,15 @@ async function copy(button) {
     // Not allowed, or not by TLS: the old way.
     const area = document.createElement("textarea");
     area.value = text;
-    document.body.append(area);
+    (button.closest("dialog") ?? document.body).append(area);
     area.select();
     document.execCommand("copy");
     area.remove();
   }
   tell("copied");
+  if (button.textContent.trim() !== "Copy") return;
+  button.textContent = "Copied";
+  setTimeout(() => (button.textContent = "Copy"), 2000);
 }
 
 const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });
