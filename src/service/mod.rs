@@ -117,7 +117,6 @@ pub use crate::response::Accept;
 use crate::sealing::Sealer;
 pub use crate::store::{Content as FileContent, InboxReply, RecentRun};
 use crate::store::{Database, Files};
-pub use crate::store::{InboxReply, RecentRun};
 use crate::templates::Templates;
 use crate::webhook::Sender;
 

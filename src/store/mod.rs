@@ -10,10 +10,6 @@ mod stored;
 mod tests;
 
 pub use database::{
-    AttemptEnd, CallbackFilter, Claim, ClaimLimits, Claimed, Database, DeliveryFilter, Deployed, DueDelivery,
-    EventFilter, FinishedRun, Firing, InboxReply, KeyClaim, KeyUse, ListedOutput, NewCapture, NewDeclared, NewDeploy,
-    NewNotice, NewRun, Notice, NoticeEvent, NoticeSubject, OnRecord, Received, RecentRun, Recipient, RemovedRun,
-    RunFilter, Subscribed, SubscriptionFilter, Unfinished,
     AttemptEnd, CallbackFilter, Claim, ClaimLimits, Claimed, Database, DeliveryFilter, Deployed, DueDelivery, DueMail,
     EventFilter, FinishedRun, Firing, InboxReply, KeptSecret, KeyClaim, KeyUse, ListedOutput, MailLimits, NewCapture,
     NewDeclared, NewDeploy, NewMail, NewNotice, NewRun, NewStored, Notice, NoticeEvent, NoticeSubject, OnRecord,
