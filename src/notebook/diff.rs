@@ -74,7 +74,7 @@ pub enum LineKind {
 /// A cell as far as it counts here.
 pub(super) struct Cell {
     pub(super) id: Option<String>,
-    pub(super) cell_type: String,
+    pub(super) kind: String,
     pub(super) source: String,
 }
 
@@ -103,7 +103,7 @@ impl Diff {
 fn cells(notebook: &Notebook) -> Vec<Cell> {
     let read = |(index, cell): (usize, &Value)| Cell {
         id: cell["id"].as_str().map(str::to_owned),
-        cell_type: cell["cell_type"].as_str().unwrap_or_default().to_owned(),
+        kind: cell["cell_type"].as_str().unwrap_or_default().to_owned(),
         source: notebook.cell_source(index).unwrap_or_default(),
     };
     notebook.cells().iter().take(MOST_CELLS).enumerate().map(read).collect()
@@ -112,9 +112,7 @@ fn cells(notebook: &Notebook) -> Vec<Cell> {
 fn compare(pair: Pair, old: &[Cell], new: &[Cell], room: &mut usize) -> CellDiff {
     let (before, after) = (pair.before.map(|index| &old[index]), pair.after.map(|index| &new[index]));
     let kind = match (before, after) {
-        (Some(before), Some(after)) if before.cell_type == after.cell_type && before.source == after.source => {
-            Kind::Same
-        }
+        (Some(before), Some(after)) if before.kind == after.kind && before.source == after.source => Kind::Same,
         (Some(_), Some(_)) => Kind::Changed,
         (None, _) => Kind::Added,
         (_, None) => Kind::Removed,
@@ -124,7 +122,7 @@ fn compare(pair: Pair, old: &[Cell], new: &[Cell], room: &mut usize) -> CellDiff
         if kind == Kind::Same { (Vec::new(), false) } else { lines(&source(before), &source(after), room) };
     CellDiff {
         kind,
-        cell_type: after.or(before).map(|cell| cell.cell_type.clone()).unwrap_or_default(),
+        cell_type: after.or(before).map(|cell| cell.kind.clone()).unwrap_or_default(),
         before: pair.before.map(|index| index + 1),
         after: pair.after.map(|index| index + 1),
         lines,

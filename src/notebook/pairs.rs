@@ -64,7 +64,7 @@ fn marked(old: &[Cell], new: &[Cell]) -> Vec<usize> {
         if let Some(id) = &cell.id {
             by_id.insert(id.as_str(), index);
         }
-        by_text.entry((&cell.cell_type, &cell.source)).or_default().push(index);
+        by_text.entry((&cell.kind, &cell.source)).or_default().push(index);
     }
     let mut is_taken = vec![false; old.len()];
     let mut marks: Vec<Option<usize>> = vec![None; new.len()];
@@ -73,7 +73,7 @@ fn marked(old: &[Cell], new: &[Cell]) -> Vec<usize> {
         *mark = same.filter(|index| !std::mem::replace(&mut is_taken[*index], true));
     }
     for (mark, cell) in marks.iter_mut().zip(new).filter(|(mark, _)| mark.is_none()) {
-        let Some(same) = by_text.get_mut(&(cell.cell_type.as_str(), cell.source.as_str())) else { continue };
+        let Some(same) = by_text.get_mut(&(cell.kind.as_str(), cell.source.as_str())) else { continue };
         while let (None, Some(index)) = (&mark, same.pop()) {
             *mark = (!std::mem::replace(&mut is_taken[index], true)).then_some(index);
         }
@@ -82,7 +82,7 @@ fn marked(old: &[Cell], new: &[Cell]) -> Vec<usize> {
 }
 
 fn alike(old: &Cell, new: &Cell) -> bool {
-    if old.cell_type != new.cell_type {
+    if old.kind != new.kind {
         return false;
     }
     let before: Vec<&str> = old.source.lines().take(LOOKED_AT).collect();
@@ -92,7 +92,5 @@ fn alike(old: &Cell, new: &Cell) -> bool {
     }
     // A cell of one line or two, in which a word was changed.
     let is_short = |lines: &[&str]| lines.iter().map(|line| line.len()).sum::<usize>() <= 400;
-    is_short(&before)
-        && is_short(&after)
-        && TextDiff::from_words(&before.join("\n"), &after.join("\n")).ratio() >= ALIKE
+    is_short(&before) && is_short(&after) && TextDiff::from_words(before.join("\n"), after.join("\n")).ratio() >= ALIKE
 }

@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 use super::inputs::{is_secret, shown};
 use crate::model::{Contract, HookParams, Parameter, describe};
 
+/// Longest JSON on one line, in characters.
+const LINE: usize = 50;
+
 /// A parameter in a form.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FormField {
@@ -77,13 +80,8 @@ fn of_one_kind(schema: &Value) -> (&Value, bool) {
 fn input(kind: &Value, can_be_null: bool, secret: bool, required: bool, default: Option<&Value>) -> &'static str {
     let is_text = kind["type"] == "string" && kind.get("enum").is_none();
     match (kind["type"].as_str(), kind["format"].as_str()) {
-        _ if secret => {
-            if is_text {
-                "secret"
-            } else {
-                "json"
-            }
-        }
+        _ if secret && is_text => "secret",
+        _ if secret => "json",
         _ if kind["enum"].is_array() => "choice",
         // A box is never empty, so it would always say something.
         (Some("boolean"), _) if can_be_null || (!required && default.is_none()) => "choice",
@@ -101,6 +99,7 @@ fn input(kind: &Value, can_be_null: bool, secret: bool, required: bool, default:
 fn written(value: &Value, input: &str) -> String {
     match (value, input) {
         (Value::Null, _) => String::new(),
+        (_, "json") if value.to_string().chars().count() <= LINE => value.to_string(),
         (_, "json") => serde_json::to_string_pretty(value).unwrap_or_default(),
         (Value::String(text), _) => text.clone(),
         (other, _) => other.to_string(),
@@ -128,7 +127,7 @@ fn choices(kind: &Value, can_be_null: bool, required: bool, default: Option<&Val
 mod tests {
     use super::*;
 
-    fn fields(properties: Value, required: Value, sensitive: &[&str]) -> Vec<FormField> {
+    fn fields(properties: &Value, required: &Value, sensitive: &[&str]) -> Vec<FormField> {
         let contract = Contract::new(json!({"type": "object", "properties": properties, "required": required}));
         let sensitive = sensitive.iter().map(|name| (*name).to_owned()).collect();
         form(&contract, &HookParams { sensitive, ..HookParams::default() })
@@ -146,38 +145,38 @@ mod tests {
             (json!({"enum": ["a", 1], "default": "a"}), "choice", "a"),
             (json!({"type": "string", "format": "date", "default": "2026-01-31"}), "date", "2026-01-31"),
             (json!({"type": "string", "format": "date-time"}), "time", ""),
-            (json!({"type": "array", "default": [1]}), "json", "[\n  1\n]"),
+            (json!({"type": "array", "default": [1]}), "json", "[1]"),
             (json!({"type": "object"}), "json", ""),
             (json!({}), "json", ""),
             (json!({"anyOf": [{"type": "integer"}, {"type": "null"}], "default": null}), "number", ""),
             (json!({"anyOf": [{"type": "integer"}, {"type": "string"}]}), "json", ""),
         ] {
-            let field = &fields(json!({"x": schema}), json!([]), &[])[0];
+            let field = &fields(&json!({"x": schema}), &json!([]), &[])[0];
             assert_eq!((field.input, field.value.as_str()), (input, value), "{schema}");
         }
     }
 
     #[test]
     fn a_field_of_few_values_says_which_is_usual() {
-        let choices = |schema: Value, required: Value| -> Vec<(String, bool)> {
-            let all = fields(json!({"x": schema}), required, &[]).remove(0).choices;
+        let choices = |schema: &Value, required: &Value| -> Vec<(String, bool)> {
+            let all = fields(&json!({"x": schema}), required, &[]).remove(0).choices;
             all.into_iter().map(|choice| (choice.value, choice.is_chosen)).collect()
         };
         let texts =
             |pairs: &[(&str, bool)]| pairs.iter().map(|(text, is)| ((*text).to_owned(), *is)).collect::<Vec<_>>();
         assert_eq!(
-            choices(json!({"enum": ["a", 1], "default": 1}), json!([])),
+            choices(&json!({"enum": ["a", 1], "default": 1}), &json!([])),
             texts(&[("\"a\"", false), ("1", true)])
         );
-        assert_eq!(choices(json!({"enum": ["a"]}), json!(["x"])), texts(&[("", true), ("\"a\"", false)]));
+        assert_eq!(choices(&json!({"enum": ["a"]}), &json!(["x"])), texts(&[("", true), ("\"a\"", false)]));
         let maybe = json!({"anyOf": [{"type": "boolean"}, {"type": "null"}], "default": null});
-        assert_eq!(choices(maybe, json!([])), texts(&[("true", false), ("false", false), ("null", true)]));
+        assert_eq!(choices(&maybe, &json!([])), texts(&[("true", false), ("false", false), ("null", true)]));
     }
 
     #[test]
     fn what_is_secret_is_not_in_the_form() {
         let properties = json!({"Pin": {"type": "string", "default": "hush"}, "deep": {"type": "object", "default": {"pin": "hush"}}});
-        let fields = fields(properties, json!([]), &["pin"]);
+        let fields = fields(&properties, &json!([]), &["pin"]);
         assert_eq!((fields[0].input, fields[1].input), ("secret", "json"));
         assert!(!format!("{fields:?}").contains("hush"));
     }

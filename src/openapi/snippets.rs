@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::inputs;
-use crate::model::{Contract, HookParams};
+use crate::model::{Contract, HookParams, Signature};
 
 /// Longest line of parameters, in characters; longer ones stand one below the other.
 const LINE: usize = 60;
@@ -28,7 +28,7 @@ const PYTHON: Words = Words { truth: ["True", "False", "None"] };
 #[must_use]
 pub fn snippets(url: &str, contract: Option<&Contract>, params: &HookParams) -> Vec<Snippet> {
     let example = contract.map(|contract| inputs::example(contract, params)).unwrap_or_default();
-    let header = params.signature.as_ref().and_then(|signature| signature.secret_header());
+    let header = params.signature.as_ref().and_then(Signature::secret_header);
     vec![
         Snippet { language: "curl", code: shell(url, &example, header.as_deref()) },
         Snippet { language: "Python", code: python(url, &example, header.as_deref(), params.timeout) },
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::model::HookParamsPatch;
 
-    fn all(properties: Value, required: Value, params: Value) -> [String; 3] {
+    fn all(properties: &Value, required: &Value, params: Value) -> [String; 3] {
         let contract = Contract::new(json!({"properties": properties, "required": required}));
         let params = HookParamsPatch::parse(params).unwrap().anew(None).unwrap();
         let all = snippets("http://h/hooks/t", Some(&contract), &params);
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn each_language_has_its_own_words() {
         let properties = json!({"on": {"default": true}, "who": {"default": "it's \"me\""}, "no": {"default": null}});
-        let [shell, python, javascript] = all(properties, json!([]), json!({}));
+        let [shell, python, javascript] = all(&properties, &json!([]), json!({}));
         assert!(shell.ends_with(r#"-d '{"on": true, "who": "it'\''s \"me\"", "no": null}'"#), "{shell}");
         assert!(python.contains(r#"json={"on": True, "who": "it's \"me\"", "no": None},"#), "{python}");
         assert!(
@@ -142,7 +142,7 @@ mod tests {
     fn what_is_secret_is_left_open_and_a_key_is_named() {
         let properties = json!({"pin": {"type": "string", "default": "hush"}, "word": {"type": "string"}});
         let params = json!({"sensitive": ["pin", "word"], "signature": {"scheme": "header", "secret": "hush"}});
-        for code in all(properties, json!(["word"]), params) {
+        for code in all(&properties, &json!(["word"]), params) {
             assert!(!code.contains("hush") && !code.contains("pin") && code.contains("\"word\": \"text\""), "{code}");
             assert!(code.contains("x-api-key") && code.contains("SECRET"), "{code}");
         }
@@ -150,11 +150,11 @@ mod tests {
 
     #[test]
     fn without_parameters_there_is_no_body_and_with_many_they_stand_apart() {
-        let [shell, python, javascript] = all(json!({}), json!([]), json!({}));
+        let [shell, python, javascript] = all(&json!({}), &json!([]), json!({}));
         assert_eq!(shell, "curl -X POST 'http://h/hooks/t'");
         assert!(!python.contains("json=") && !javascript.contains("body"));
         let many = json!({"first": {"default": "a".repeat(40)}, "second": {"default": "b".repeat(40)}});
-        let [_, python, _] = all(many, json!([]), json!({}));
+        let [_, python, _] = all(&many, &json!([]), json!({}));
         assert!(python.contains("    json={\n        \"first\": \"aaa") && python.contains("\n    },\n"), "{python}");
     }
 }

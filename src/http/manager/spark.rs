@@ -37,17 +37,16 @@ fn longest(runs: &[RecentRun]) -> Option<i64> {
     runs.iter().filter_map(|run| run.duration_ms).max()
 }
 
-/// A bar for each run that took time, the last one at the right edge.
+/// A bar for each run that took time, the oldest at the left.
 fn bars(runs: &[RecentRun]) -> Vec<Value> {
     let timed: Vec<_> = runs.iter().filter_map(|run| Some((run.state, run.duration_ms?))).collect();
     let longest = longest(runs).unwrap_or_default().max(1);
     let shown = &timed[timed.len().saturating_sub(BARS)..];
-    let first = BARS - shown.len();
     let bar = |(index, (state, duration)): (usize, &(RunState, i64))| {
         #[expect(clippy::cast_precision_loss, reason = "a picture need not be exact")]
         let height = (HEIGHT * (*duration).max(0) as f64 / longest as f64).max(LEAST).round();
         let kind = if *state == RunState::Succeeded { "good" } else { "bad" };
-        json!({"x": (first + index) * STEP, "y": HEIGHT - height, "height": height, "kind": kind})
+        json!({"x": index * STEP, "y": HEIGHT - height, "height": height, "kind": kind})
     };
     shown.iter().enumerate().map(bar).collect()
 }
@@ -73,7 +72,7 @@ mod tests {
         assert_eq!((&told["good"], &told["ended"], &told["share"]), (&json!(1), &json!(2), &json!(0.5)));
         assert_eq!(told["last"]["state"], "running");
         let bar = |x: usize, y: f64, kind: &str| json!({"x": x, "y": y, "height": HEIGHT - y, "kind": kind});
-        assert_eq!(told["bars"], json!([bar(90, 11.0, "good"), bar(95, 0.0, "bad")]));
+        assert_eq!(told["bars"], json!([bar(0, 11.0, "good"), bar(5, 0.0, "bad")]));
         assert_eq!((&of(&[])["share"], &of(&[])["last"]), (&json!(null), &json!(null)));
     }
 }

@@ -22,7 +22,6 @@ function take(files) {
   form.reset();
   clear(form);
   told.replaceChildren();
-  form.querySelector("[type=submit]").hidden = false;
   path.value = notebook.name;
   dialog.showModal();
   path.select();
@@ -53,7 +52,9 @@ async function kept() {
 /** Says what the author should know; goes on to the hook if there is nothing. */
 function done(hook) {
   const place = `${base}/hooks/${hook.id}`;
-  const notes = [...(hook.breaking ?? []).map((note) => `For callers of the version before: ${note}`), ...(hook.warnings ?? [])];
+  const breaking = hook.breaking ?? []; // also among the warnings
+  const others = (hook.warnings ?? []).filter((note) => !breaking.includes(note));
+  const notes = [...breaking.map((note) => `For callers of the version before: ${note}`), ...others];
   if (!notes.length) return location.assign(place);
   const box = document.createElement("div");
   box.className = "note warn";
@@ -62,7 +63,8 @@ function done(hook) {
   box.append("It is deployed. What you should know:", list);
   const link = Object.assign(document.createElement("a"), { className: "button main", href: place, textContent: "Go to the hook" });
   told.replaceChildren(box, link);
-  form.querySelector("[type=submit]").hidden = true;
+  for (const part of form.querySelectorAll(".field, details, [data-existing], [type=submit], [data-close]")) part.hidden = true;
+  dialog.addEventListener("close", () => location.reload());
   link.focus();
 }
 

@@ -12,7 +12,11 @@ function local(text) {
 
 /** Where the form has the field of what the answer calls `name`. */
 function named(error) {
-  for (const one of error.problem?.errors ?? []) one.name = `params.${one.name.split(/[.[]/)[0]}`;
+  for (const one of error.problem?.errors ?? []) {
+    const [name] = one.name.split(/[.[]/);
+    if (one.name !== name) one.message = `${one.name} ${one.message}`;
+    one.name = `params.${name}`;
+  }
   return error;
 }
 
