@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Each command line is read by a test.
-const EXAMPLES: [&str; 59] = [
+const EXAMPLES: [&str; 67] = [
     "nbhook serve --listen 0.0.0.0:8000 --public-url https://hooks.example.org",
     "nbhook demo --keep",
     "nbhook doctor --data production",
@@ -31,6 +31,14 @@ const EXAMPLES: [&str; 59] = [
     "nbhook task 0198c5f0-0000-7000-8000-000000000001 --wait",
     "nbhook cancel 0198c5f0-0000-7000-8000-000000000001",
     "nbhook rerun 0198c5f0-0000-7000-8000-000000000001 --wait",
+    "nbhook schedule add reports/sales.ipynb --tz Europe/Berlin '0 9 * * mon-fri'",
+    "nbhook schedule list",
+    "nbhook schedule show reports/sales.ipynb",
+    "nbhook schedule set reports/sales.ipynb --missed skip",
+    "nbhook schedule pause reports/sales.ipynb",
+    "nbhook schedule resume reports/sales.ipynb",
+    "nbhook schedule run reports/sales.ipynb",
+    "nbhook schedule delete reports/sales.ipynb",
     "nbhook inbox create --response '{\"ok\": true}'",
     "nbhook inbox list",
     "nbhook inbox get 0b8c5f00-0000-4000-8000-000000000001",

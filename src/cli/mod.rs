@@ -262,9 +262,4 @@ mod tests {
         let error = Cli::try_parse_from(["nbhook", "--token", "secret", "--token", "secret", "list", "--nonsense"]);
         assert!(!error.unwrap_err().to_string().contains("secret"));
     }
-
-    #[test]
-    fn names_of_later_commands_are_free() {
-        assert!(Cli::command().find_subcommand("schedule").is_none());
-    }
 }
