@@ -1,6 +1,6 @@
 //! The composition root: the only place that chooses adapters and puts the parts together.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,9 @@ use crate::http;
 use crate::kernel::environment::{Environment, EnvironmentError, Progress, Requirements};
 use crate::kernel::{Executor, ForkExecutor, SpawnExecutor, python_kernel};
 use crate::mail::{MailSettings, Mailer, SettingsError};
-use crate::model::ApiToken;
+use crate::model::{ApiToken, SecretKey};
 use crate::random::{SharedRandom, SystemRandom};
+use crate::sealing::{Sealer, Unopened};
 pub use crate::service::inspect_notebook;
 pub use crate::service::{Error as RunRefused, Given, Local, LocalAnswer, LocalDone, LocalRun, Ready};
 use crate::service::{Error, Kernels, Parts, Service};
@@ -70,6 +71,8 @@ pub enum StartError {
     Outbound(#[from] SetupError),
     #[error("a template is broken: {0}")]
     Template(#[from] TemplateError),
+    #[error("cannot use the key of secrets: {0}")]
+    Sealing(#[from] Unopened),
     #[error("cannot make the admin's token: {0}")]
     Admin(Error),
     #[error("cannot clean up after the last server: {0}")]
@@ -110,8 +113,11 @@ impl App {
         let grace = Duration::from_secs(settings.grace);
         let fresh = seams.random.bits160()?;
         let task_secret = files.task_secret(fresh)?;
+        let sealer = sealer(&settings, &files, seams.random.bits256()?)?;
         let service = Service::new(Parts {
             task_secret,
+            sealer,
+            local_url: local_url(address),
             kernels: Kernels::new(environment, &settings.kernel),
             settings,
             public_url: public_url.clone(),
@@ -175,6 +181,26 @@ async fn open_database(files: &Files) -> Result<Database, StoreError> {
         Err(error) if error.is_for_want_of_room() && files.release_reserve()? => Database::open(&file).await,
         opened => opened,
     }
+}
+
+/// How this machine reaches the server.
+fn local_url(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    format!("http://{address}")
+}
+
+/// What users' secrets are encrypted with: the key of the settings, else the one in the data folder.
+fn sealer(settings: &Settings, files: &Files, fresh: [u8; 32]) -> Result<Sealer, StartError> {
+    let key = match &settings.secret_key {
+        Some(key) => {
+            let invalid = |message: &str| ConfigError::Invalid { name: "secret_key", message: message.to_owned() };
+            key.expose().parse().map_err(invalid)?
+        }
+        None => files.secret_key(SecretKey::from_random(fresh))?,
+    };
+    Ok(Sealer::new(key.bytes())?)
 }
 
 fn executor(settings: &KernelSettings, environment: &Environment, clock: SharedClock) -> Arc<dyn Executor> {

@@ -2,6 +2,7 @@
 //!
 //! Nested settings are written with `__` in the environment: `NBHOOK_KERNEL__PYTHON`.
 
+mod files;
 mod keep;
 mod kernel;
 mod list;
@@ -14,11 +15,12 @@ use std::path::{Path, PathBuf};
 use config::{Config, Environment, File, FileFormat};
 use serde::{Deserialize, Serialize};
 
+pub use files::FileSettings;
 pub use keep::{InboxSettings, KeepSettings};
 pub use kernel::{ExecutorChoice, KernelSettings};
 pub use outbound::OutboundSettings;
 
-use crate::model::ApiToken;
+use crate::model::{ApiToken, SecretKey};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -32,6 +34,9 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// The admin's API token, instead of the generated one in `<data>/admin.token`.
     pub admin_token: Option<Secret>,
+    /// What users' secrets are encrypted with, 32 bytes in base64 or hexadecimal, instead of the generated one in
+    /// `<data>/.nbhook/secret.key`.
+    pub secret_key: Option<Secret>,
     /// A reverse proxy in front ends TLS.
     pub behind_proxy: bool,
     /// Largest request body, in bytes.
@@ -49,6 +54,7 @@ pub struct Settings {
     pub retry_delay: u64,
     pub kernel: KernelSettings,
     pub keep: KeepSettings,
+    pub files: FileSettings,
     pub inbox: InboxSettings,
     pub outbound: OutboundSettings,
     pub smtp: SmtpSettings,
@@ -115,6 +121,7 @@ impl Default for Settings {
             data: PathBuf::from("production"),
             public_url: None,
             admin_token: None,
+            secret_key: None,
             behind_proxy: false,
             body_limit: 100 << 20,
             body_memory: 4 << 30,
@@ -124,6 +131,7 @@ impl Default for Settings {
             retry_delay: 1,
             kernel: KernelSettings::default(),
             keep: KeepSettings::default(),
+            files: FileSettings::default(),
             inbox: InboxSettings::default(),
             outbound: OutboundSettings::default(),
             smtp: SmtpSettings::default(),
@@ -183,6 +191,11 @@ impl Settings {
         {
             return refuse("admin_token", "must have 16 to 200 visible ASCII characters");
         }
+        if let Some(key) = &self.secret_key
+            && let Err(message) = key.expose().parse::<SecretKey>()
+        {
+            return refuse("secret_key", message);
+        }
         if self.body_timeout == 0 {
             return refuse("body_timeout", "must be at least 1 (second)");
         }
@@ -215,18 +228,21 @@ impl Settings {
 }
 
 fn is_setting(variable: &str) -> bool {
-    const TOP: [&str; 9] = [
+    const TOP: [&str; 12] = [
         "listen",
         "data",
         "public_url",
         "admin_token",
+        "secret_key",
         "behind_proxy",
         "body_limit",
         "body_memory",
         "body_timeout",
         "grace",
+        "idempotency_hours",
+        "retry_delay",
     ];
-    const GROUPS: [&str; 6] = ["kernel__", "keep__", "inbox__", "outbound__", "smtp__", "log__"];
+    const GROUPS: [&str; 7] = ["kernel__", "keep__", "files__", "inbox__", "outbound__", "smtp__", "log__"];
     let Some(name) = variable.strip_prefix("NBHOOK_").map(str::to_ascii_lowercase) else { return false };
     TOP.contains(&name.as_str()) || GROUPS.iter().any(|group| name.starts_with(group))
 }

@@ -17,6 +17,7 @@ pub mod notebook;
 pub mod openapi;
 pub mod random;
 pub mod response;
+pub mod sealing;
 pub mod service;
 pub mod store;
 pub mod templates;

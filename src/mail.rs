@@ -13,14 +13,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use lettre::message::header::ContentType;
 use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart};
+use lettre::message::{Attachment, Mailbox, MultiPart};
 use lettre::{Address, AsyncSmtpTransport, Tokio1Executor};
 use uuid::Uuid;
 
 pub use settings::{MailSettings, SettingsError};
 
-use crate::model::EmailAddress;
+use crate::model::{Attachment as File, EmailAddress};
 
 /// Longest time one mail may take, from the connection to the last answer of the server.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,6 +35,9 @@ pub struct Message {
     pub subject: String,
     pub text: String,
     pub html: String,
+    /// Whom answers go to, if not the sender.
+    pub reply_to: Option<EmailAddress>,
+    pub files: Vec<File>,
 }
 
 /// Sends mail by the transport that the settings chose.
@@ -123,6 +127,13 @@ impl Mailer {
         }
     }
 
+    /// Whether this is the address that mails are sent from.
+    #[must_use]
+    pub fn is_sender(&self, address: &EmailAddress) -> bool {
+        let own: &str = self.from.email.as_ref();
+        own.eq_ignore_ascii_case(address.as_str())
+    }
+
     /// Hands the mail over, within 30 seconds.
     ///
     /// A recipient that the SMTP server refuses for good does not keep the mail from the others.
@@ -170,7 +181,20 @@ fn build(from: &Mailbox, message: &Message) -> Result<lettre::Message, MailError
     // RFC 3834: keeps vacation answers from coming back.
     let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
     builder = builder.raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()));
-    Ok(builder.multipart(MultiPart::alternative_plain_html(message.text.clone(), message.html.clone()))?)
+    if let Some(address) = &message.reply_to {
+        builder = builder.reply_to(Mailbox::new(None, recipient(address)?));
+    }
+    let said = MultiPart::alternative_plain_html(message.text.clone(), message.html.clone());
+    if message.files.is_empty() {
+        return Ok(builder.multipart(said)?);
+    }
+    let mut parts = MultiPart::mixed().multipart(said);
+    for file in &message.files {
+        let kind = ContentType::parse(&file.media_type).or_else(|_| ContentType::parse("application/octet-stream"));
+        let kind = kind.map_err(|_| lettre::error::Error::NonAsciiChars)?;
+        parts = parts.singlepart(Attachment::new(file.name.clone()).body(file.content.clone(), kind));
+    }
+    Ok(builder.multipart(parts)?)
 }
 
 /// The address for the envelope, an international domain in its ASCII form, so that servers without SMTPUTF8 take it.

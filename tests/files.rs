@@ -57,8 +57,13 @@ async fn a_file_has_every_byte_and_its_parts_can_be_asked_for() {
 async fn a_validator_names_the_file_that_it_came_with() {
     let app = TestApp::start().await;
     let kept = "import os\nif not os.path.exists('a.bin') or int(globals().get('change', 0)):\n    ";
-    let cells = [format!("{kept}{ALL_BYTES}"), answer_with("respond_file('a.bin')")];
-    let hook = app.deploy("a.ipynb", &notebook(&[&cells[0], &cells[1]]), json!({"workdir": "persistent"})).await;
+    let cells = [
+        format!("{kept}{ALL_BYTES}"),
+        "if int(globals().get('change', 0)) > 1:\n    open('a.bin', 'ab').write(b'more')".to_owned(),
+        answer_with("respond_file('a.bin')"),
+    ];
+    let hook =
+        app.deploy("a.ipynb", &notebook(&[&cells[0], &cells[1], &cells[2]]), json!({"workdir": "persistent"})).await;
     let first = app.call(&hook, &[]).await;
     let etag = first.headers()[ETAG].to_str().unwrap().to_owned();
     assert!(etag.starts_with('"') && etag.ends_with('"'), "a strong one: {etag}");
@@ -72,10 +77,13 @@ async fn a_validator_names_the_file_that_it_came_with() {
     assert!(same.bytes().await.unwrap().is_empty());
     let part = ask("0", &[(RANGE.as_str(), "bytes=1-2"), (IF_RANGE.as_str(), &etag)]).await;
     assert_eq!((part.status().as_u16(), part.bytes().await.unwrap().as_ref()), (206, [1, 2].as_slice()));
-    // The next run writes it anew: a part of it would not fit the parts that the caller has.
-    let changed = ask("1", &[(RANGE.as_str(), "bytes=1-2"), (IF_RANGE.as_str(), &etag)]).await;
+    // The next run writes the same anew: its parts fit those that the caller has.
+    let again = ask("1", &[(RANGE.as_str(), "bytes=1-2"), (IF_RANGE.as_str(), &etag)]).await;
+    assert_eq!((header(&again, "etag"), again.status().as_u16()), (etag.as_str(), 206));
+    // Another content's would not.
+    let changed = ask("2", &[(RANGE.as_str(), "bytes=1-2"), (IF_RANGE.as_str(), &etag)]).await;
     assert_ne!(header(&changed, "etag"), etag);
-    assert_eq!((changed.status().as_u16(), changed.bytes().await.unwrap().len()), (200, 51200));
+    assert_eq!((changed.status().as_u16(), changed.bytes().await.unwrap().len()), (200, 51204));
     assert_eq!(ask("0", &[(IF_NONE_MATCH.as_str(), &etag)]).await.status(), 200);
 }
 

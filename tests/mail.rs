@@ -17,7 +17,7 @@ use crate::app::{ADMIN, TestApp, notebook, ok, problem, python, url};
 use crate::binary::{Server, eventually, files};
 
 /// aiosmtpd; refuses addresses that begin with `gone@` for good and `later@` for now.
-struct SmtpServer {
+pub(crate) struct SmtpServer {
     child: Child,
     port: u16,
     taken: Arc<Mutex<Vec<Value>>>,
@@ -26,7 +26,7 @@ struct SmtpServer {
 impl SmtpServer {
     /// On this port; 0 takes a free one.
     #[expect(clippy::disallowed_methods, reason = "a test's own server, killed when it is dropped")]
-    fn start(port: u16) -> Self {
+    pub(crate) fn start(port: u16) -> Self {
         let mut child = Command::new(python())
             .args(["-c", include_str!("../src/mail/smtp_server.py"), &port.to_string()])
             .stdin(Stdio::piped())
@@ -45,12 +45,12 @@ impl SmtpServer {
         Self { child, port, taken }
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         smtp(self.port)
     }
 
     /// All mails it took, once there are as many.
-    fn taken(&self, number: usize) -> Vec<Value> {
+    pub(crate) fn taken(&self, number: usize) -> Vec<Value> {
         let taken = || self.taken.lock().unwrap().clone();
         eventually("the mails", || (taken().len() >= number).then_some(()));
         let taken = taken();
@@ -66,11 +66,11 @@ impl Drop for SmtpServer {
     }
 }
 
-fn smtp(port: u16) -> String {
+pub(crate) fn smtp(port: u16) -> String {
     format!("smtp://127.0.0.1:{port}")
 }
 
-fn mailing(url: &str) -> impl FnOnce(&mut Settings) {
+pub(crate) fn mailing(url: &str) -> impl FnOnce(&mut Settings) {
     let url = Secret::new(url);
     move |settings| {
         settings.smtp.url = Some(url);
@@ -79,20 +79,20 @@ fn mailing(url: &str) -> impl FnOnce(&mut Settings) {
 }
 
 /// A port that nobody listens on.
-fn closed_port() -> u16 {
+pub(crate) fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn noon() -> DateTime<Utc> {
+pub(crate) fn noon() -> DateTime<Utc> {
     "2026-03-01T12:00:00Z".parse().unwrap()
 }
 
-fn header<'a>(mail: &'a Value, name: &str) -> &'a str {
+pub(crate) fn header<'a>(mail: &'a Value, name: &str) -> &'a str {
     mail["headers"].as_array().unwrap().iter().find(|pair| pair[0] == name).unwrap()[1].as_str().unwrap()
 }
 
 /// The plain text and the HTML.
-fn bodies(mail: &Value) -> (String, String) {
+pub(crate) fn bodies(mail: &Value) -> (String, String) {
     let part = |index: usize| mail["parts"][index][1].as_str().unwrap().replace("\r\n", "\n");
     assert_eq!((&mail["parts"][0][0], &mail["parts"][1][0]), (&json!("text/plain"), &json!("text/html")));
     (part(0), part(1))

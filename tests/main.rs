@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
 
 mod app;
+mod assets;
 mod binary;
+mod browser;
 mod callbacks;
 mod callbacks_refused;
 mod circles;
@@ -24,6 +26,7 @@ mod failures;
 mod files;
 mod forgotten;
 mod full_disk;
+mod guide;
 mod happened;
 mod hello;
 mod hostile;
@@ -35,6 +38,9 @@ mod lists;
 mod logs;
 mod mail;
 mod manager;
+mod notifications;
+mod manager_runs;
+mod manager_events;
 mod openapi;
 mod operations;
 mod outbound;
@@ -49,6 +55,7 @@ mod results;
 mod retention;
 mod run_locally;
 mod schedules;
+mod secret_store;
 mod secrets;
 mod signatures;
 mod soak;

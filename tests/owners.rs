@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::app::{ADMIN, TestApp, allow_local, notebook, ok, problem, timeless, url};
+use crate::app::{ADMIN, TestApp, allow_local, form, notebook, ok, problem, timeless, url};
 
 /// An id that was never given out.
 const UNKNOWN: &str = "0198c5f0-0000-7000-8000-000000000001";
@@ -31,6 +31,7 @@ fn routes() -> Vec<Route> {
     let new_callback = json!({"config": {"url": "https://1.1.1.1/"}, "verify": false});
     let new_profile = json!({"name": "ops", "support_email": "ops@example.org"});
     let (event, subscription, topic) = ("event", "subscription", "topic");
+    let mail = json!({"email_to": "a@example.org", "subject": "s", "text": "t"});
     let deploy = json!({"path": "new.ipynb", "notebook": notebook(&["1"])});
     vec![
         route(Method::GET, "/v1/hooks", Value::Null, None),
@@ -93,6 +94,31 @@ fn routes() -> Vec<Route> {
         route(Method::PATCH, "/v1/schedules/{id}", json!({"enabled": false}), "schedule"),
         route(Method::DELETE, "/v1/schedules/{id}", Value::Null, "schedule"),
         route(Method::POST, "/v1/schedules/{id}/run", Value::Null, "schedule"),
+        route(Method::GET, "/v1/secrets", Value::Null, None),
+        route(Method::GET, "/v1/secrets/{name}", Value::Null, "secret"),
+        route(Method::PUT, "/v1/secrets/{name}", json!({"value": "hush-hush"}), None), // a name of one's own
+        route(Method::DELETE, "/v1/secrets/{name}", Value::Null, "secret"),
+        route(Method::GET, "/v1/notifications", Value::Null, None),
+        route(Method::POST, "/v1/notifications", mail, None),
+        route(Method::GET, "/v1/notifications/{id}", Value::Null, "notification"),
+        route(Method::GET, "/v1/assets", Value::Null, None),
+        route(Method::POST, "/v1/assets", Value::Null, None),
+        route(Method::GET, "/v1/assets/{id}", Value::Null, "asset"),
+        route(Method::DELETE, "/v1/assets/{id}", Value::Null, "asset"),
+        route(Method::GET, "/v1/assets/{id}/versions", Value::Null, "asset"),
+        route(Method::DELETE, "/v1/assets/{id}/versions", Value::Null, "asset"),
+        route(Method::GET, "/v1/assets/{id}/versions/{histo}", Value::Null, "asset"),
+        route(Method::DELETE, "/v1/assets/{id}/versions/{histo}", Value::Null, "asset"),
+        route(Method::GET, "/v1/assets/{id}/versions/{histo}/content", Value::Null, "asset"),
+        route(Method::GET, "/v1/dependencies", Value::Null, None),
+        route(Method::POST, "/v1/dependencies", Value::Null, None),
+        route(Method::GET, "/v1/dependencies/{id}", Value::Null, "dependency"),
+        route(Method::DELETE, "/v1/dependencies/{id}", Value::Null, "dependency"),
+        route(Method::GET, "/v1/dependencies/{id}/versions", Value::Null, "dependency"),
+        route(Method::DELETE, "/v1/dependencies/{id}/versions", Value::Null, "dependency"),
+        route(Method::GET, "/v1/dependencies/{id}/versions/{histo}", Value::Null, "dependency"),
+        route(Method::DELETE, "/v1/dependencies/{id}/versions/{histo}", Value::Null, "dependency"),
+        route(Method::GET, "/v1/dependencies/{id}/versions/{histo}/content", Value::Null, "dependency"),
         route(Method::POST, "/v1/prune", Value::Null, None),
         route(Method::GET, "/v1/users", Value::Null, None),
         route(Method::POST, "/v1/users", json!({"name": "carol", "role": "member"}), None),
@@ -152,11 +178,34 @@ async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
     ok(app.http.post(url(&inbox)).send().await.unwrap()).await;
     let daily = json!({"path": "a.ipynb", "cron": "0 0 1 1 *"});
     let schedule = ok(app.api_as(&alice, Method::POST, "/v1/schedules").json(&daily).send().await.unwrap()).await;
+    let secret = app.api_as(&alice, Method::PUT, "/v1/secrets/hers").json(&json!({"value": "hush-hush"}));
+    ok(secret.send().await.unwrap()).await;
+    let mail = json!({"email_to": "a@example.org", "subject": "s", "text": "t"});
+    let mail = app.api_as(&alice, Method::POST, "/v1/notifications").json(&mail);
+    let mail = ok(mail.send().await.unwrap()).await;
     let deliveries = ok(app.api_as(&alice, Method::GET, "/v1/deliveries").send().await.unwrap()).await;
     let events = app.get("/v1/events").await;
+    let (media_type, body) = form(&[("meta", None, br#"{"path": "x.txt"}"#), ("file", Some("x.txt"), b"x")]);
+    let mut files = Vec::new();
+    for kind in ["assets", "dependencies"] {
+        let add = app.api_as(&alice, Method::POST, &format!("/v1/{kind}")).header("content-type", &media_type);
+        files.push(ok(add.body(body.clone()).send().await.unwrap()).await);
+    }
     let all = async |app: &TestApp| {
         let kept =
             ["hooks", "runs", "tokens", "inboxes", "callbacks", "profiles", "subscriptions", "events", "schedules"];
+        let kept = [
+            "hooks",
+            "runs",
+            "tokens",
+            "inboxes",
+            "callbacks",
+            "profiles",
+            "subscriptions",
+            "events",
+            "assets",
+            "dependencies",
+        ];
         let mut told = Vec::new();
         for list in kept {
             told.push(app.get(&format!("/v1/{list}")).await);
@@ -171,15 +220,24 @@ async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
             "hook" => hook["id"].as_str(),
             "run" => Some(run.as_str()),
             "inbox" => inbox["uuid"].as_str(),
+            "asset" => files[0]["id"].as_str(),
+            "dependency" => files[1]["id"].as_str(),
             "callback" | "profile" => Some("1"),
             "delivery" => deliveries["items"][0]["id"].as_str(),
             "event" => events["items"][0]["uuid"].as_str(),
             "subscription" => subscription["UUID"].as_str(),
             "schedule" => schedule["id"].as_str(),
             "topic" => subscription["topic"].as_str(),
+            "secret" => Some("hers"),
+            "notification" => mail["id"].as_str(),
             _ => tokens["items"][0]["id"].as_str(),
         };
-        let histo = if route.pattern.contains("outputs") { &output } else { hook["histo"].as_str().unwrap() };
+        let histo = match kind {
+            "asset" => files[0]["histo"].as_str().unwrap(),
+            "dependency" => files[1]["histo"].as_str().unwrap(),
+            _ if route.pattern.contains("outputs") => &output,
+            _ => hook["histo"].as_str().unwrap(),
+        };
         let mut told = Vec::new();
         let unknown = if id == Some("1") { UNKNOWN_NUMBER } else { UNKNOWN };
         for (id, histo) in [(id.unwrap(), histo), (unknown, histo), (id.unwrap(), HISTO)] {

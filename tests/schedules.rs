@@ -221,13 +221,13 @@ async fn a_scheduled_run_that_succeeds_goes_to_next_url_itself() {
     turn_to(&app, "2026-01-01T10:00:00Z", 2).await;
     receiver.wait_for(1).await;
     app.clock.as_ref().unwrap().advance(TimeDelta::minutes(10));
-    let received = receiver.wait_for(2).await;
+    let visits = receiver.wait_for(2).await;
     assert!(
-        received
+        visits
             .iter()
             .all(|one| (one.method.as_str(), one.path.as_str(), one.query.as_str()) == ("GET", "/then", "a=1"))
     );
-    assert!(received[0].body.is_empty() && received[0].header("webhook-signature").is_none(), "{received:?}");
+    assert!(visits[0].body.is_empty() && visits[0].header("webhook-signature").is_none(), "{visits:?}");
     // A caller is sent on, and nothing is fetched for them.
     let called = app.http.post(url(&hook)).json(&json!({"region": "good"})).send().await.unwrap();
     assert_eq!(called.headers()["location"], next.as_str());

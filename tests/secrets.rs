@@ -60,6 +60,22 @@ async fn refused_parameters(app: &TestApp, owner: &str, pin: &str) -> String {
     told
 }
 
+/// Has a run read a secret and print it with its own token; gives both.
+async fn reads_a_secret(app: &TestApp, owner: &str) -> (String, String) {
+    let value = "kept-secret-4714";
+    let put = app.api_as(owner, Method::PUT, "/v1/secrets/kept").json(&json!({"value": value}));
+    ok(put.send().await.unwrap()).await;
+    let refused = app.api_as(owner, Method::PUT, "/v1/secrets/kept").json(&json!({"value": [value]})).send().await;
+    assert_eq!(refused.unwrap().status(), 422);
+    let source = "import os\nfrom nbhook import notification, secret, webhook\ntoken = os.environ['NBHOOK_RUN_TOKEN']\n\
+        kept = secret.get('kept', debug=True)\nprint(kept, token)\nnotification.send('a@example.org', kept, text=token)\n\
+        webhook.respond_json([token, kept])";
+    let hook = app.deploy_as(owner, "reads.ipynb", &notebook(&[source]), json!({})).await;
+    let answer = ok(app.call(&hook, &[]).await).await;
+    assert_eq!(answer[1], value);
+    (answer[0].as_str().unwrap().to_owned(), value.to_owned())
+}
+
 /// Reads the documents of a hook, which have its URL, and no other secret.
 async fn reads_documents(app: &TestApp, owner: &str, hook_token: &str, pin: &str) {
     let of_hook = |name: &str| format!("/hooks/{hook_token}/{name}");
@@ -133,6 +149,7 @@ async fn tokens_show_nowhere() {
         assert_eq!(text == pin, kind == "text", "{text}");
         told.push_str(if kind == "text" { "" } else { &text });
     }
+    let (run_token, kept_secret) = reads_a_secret(&app, &alice).await;
     told.push_str(&refused_parameters(&app, &alice, pin).await);
     for (method, path) in [
         (Method::GET, format!("/hooks/{hook_token}x")),
@@ -186,6 +203,8 @@ async fn tokens_show_nowhere() {
         ("API token", &alice),
         ("admin's token", ADMIN),
         ("sensitive", pin),
+        ("run's token", &run_token),
+        ("secret", &kept_secret),
         ("callback's header", sent_along),
         ("callback's secret", &signing[0]),
         ("callback's secret", &signing[1]),

@@ -70,7 +70,7 @@ class Server:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = do_PATCH = do_DELETE = handle_any
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
 
             def log_message(self, *_):
                 pass
@@ -147,7 +147,17 @@ def home(tmp_path_factory, monkeypatch):
     """A home folder of its own, the working folder in it, and no setting from outside."""
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(folder))
-    for name in ("NBHOOK_URL", "NBHOOK_TOKEN", "NBHOOK_RUN", "NBHOOK_HOOK", "JPY_SESSION_NAME", "http_proxy", "HTTP_PROXY"):
+    for name in (
+        "NBHOOK_URL",
+        "NBHOOK_TOKEN",
+        "NBHOOK_RUN",
+        "NBHOOK_RUN_URL",
+        "NBHOOK_RUN_TOKEN",
+        "NBHOOK_HOOK",
+        "JPY_SESSION_NAME",
+        "http_proxy",
+        "HTTP_PROXY",
+    ):
         monkeypatch.delenv(name, raising=False)
     work = folder / "work"
     work.mkdir()

@@ -14,8 +14,11 @@ import pytest
 import nbhook
 from conftest import ALIAS, SOURCE
 from nbhook import callback, scheduler, webhook
+from nbhook import callback, notification, secret, webhook
 
 NAMES = [
+    "asset",
+    "dependency",
     "ApiError",
     "ConfigurationError",
     "Conflict",
@@ -33,8 +36,10 @@ NAMES = [
     "__version__",
     "callback",
     "login",
+    "notification",
     "progress",
     "scheduler",
+    "secret",
     "webhook",
 ]
 
@@ -107,6 +112,30 @@ def test_callback_names_and_signatures():
         found = ", ".join(str(parameter.replace(annotation=inspect.Parameter.empty)) for parameter in parameters)
         assert found == expected, name
         assert getattr(callback, name).__doc__
+
+
+SECRET_SIGNATURES = {
+    "add": "name, secret, debug=False",
+    "get": "name, default_value=None, debug=False",
+    "list": "debug=False",
+    "delete": "name, debug=False",
+}
+
+NOTIFICATION_SIGNATURES = {
+    "send": "email_to, subject, html=None, files=(), email_from=None, text=None, debug=False",
+    "get": "id, debug=False",
+    "list": "state=None, debug=False",
+}
+
+
+@pytest.mark.parametrize(("module", "signatures"), [(secret, SECRET_SIGNATURES), (notification, NOTIFICATION_SIGNATURES)])
+def test_names_and_signatures_of_what_users_keep_and_send(module, signatures):
+    assert sorted(module.__all__) == sorted(signatures)
+    for name, expected in signatures.items():
+        parameters = inspect.signature(getattr(module, name)).parameters.values()
+        found = ", ".join(str(parameter.replace(annotation=inspect.Parameter.empty)) for parameter in parameters)
+        assert found == expected, name
+        assert getattr(module, name).__doc__
 
 
 def test_the_other_signatures():
@@ -194,6 +223,12 @@ def test_naas_alias_has_webhook_and_says_what_is_missing(monkeypatch):
     with pytest.raises(AttributeError, match=r"webhook.add\(dependencies="):
         naas.dependency  # noqa: B018
     assert naas.callback is callback
+    assert naas.secret is secret
+    assert naas.notification is notification
+    with pytest.raises(AttributeError, match="naas.scheduler is not in nbhook yet"):
+        naas.scheduler  # noqa: B018
+    assert naas.callback is callback
+    assert naas.asset is naas.assets and naas.dependency.add
     assert not hasattr(naas, "nonsense")
 
 

@@ -188,6 +188,33 @@ impl Context {
         Ok(line.trim().to_owned())
     }
 
+    /// Asks on standard error for what must not be shown, and reads a line of it from a terminal; from anything else all there is,
+    /// without the line feed at its end.
+    pub(super) async fn ask_hidden(&self, question: &str) -> Result<String, CliError> {
+        if !self.terminals.input {
+            let all = self.rest_of_input().await?;
+            return Ok(all.strip_suffix('\n').map_or(all.as_str(), |all| all.trim_end_matches('\r')).to_owned());
+        }
+        {
+            let mut errors = lock(&self.errors);
+            let _ = write!(errors, "{question}").and_then(|()| errors.flush());
+        }
+        let line = tokio::task::spawn_blocking(|| console::Term::stderr().read_secure_line()).await;
+        let line = line.map_err(io::Error::other).and_then(|line| line);
+        line.map_err(|error| CliError::Failed(format!("standard input: {error}")))
+    }
+
+    /// All that is left of standard input, as text.
+    pub(super) async fn rest_of_input(&self) -> Result<String, CliError> {
+        let input = Arc::clone(&self.input);
+        let read = move || {
+            let mut all = String::new();
+            lock(&input).read_to_string(&mut all).map(|_| all)
+        };
+        let all = tokio::task::spawn_blocking(read).await.map_err(io::Error::other).and_then(|all| all);
+        all.map_err(|error| CliError::Failed(format!("standard input: {error}")))
+    }
+
     /// Shows on standard error that something slow goes on: a bar over `steps`, or a spinner for a single one. Shows
     /// nothing when standard error is no terminal.
     pub(super) fn progress(&self, steps: usize, doing: &str) -> ProgressBar {

@@ -44,6 +44,7 @@ mod inspect;
 mod list;
 mod login;
 mod logs;
+mod notify;
 mod outputs;
 mod profiles;
 mod promote;
@@ -52,6 +53,7 @@ mod rerun;
 mod run;
 mod runs;
 mod schedule;
+mod secret;
 mod serve;
 mod set;
 mod show;
@@ -118,6 +120,8 @@ enum Command {
     Subscriptions(subscriptions::SubscriptionsCommand),
     Events(events::EventsCommand),
     Topics(topics::TopicsCommand),
+    Secret(secret::SecretCommand),
+    Notify(notify::Notify),
     Token(token::TokenCommand),
     User(user::UserCommand),
     Completions(completions::Completions),
@@ -162,6 +166,8 @@ impl Command {
             Self::Subscriptions(subscriptions) => subscriptions.purpose(),
             Self::Events(events) => events.purpose(),
             Self::Topics(topics) => topics.purpose(),
+            Self::Secret(secret) => secret.purpose(),
+            Self::Notify(_) => "send the mail",
             Self::Token(token) => token.purpose(),
             Self::User(user) => user.purpose(),
             Self::Completions(_) => "print the completions",
@@ -205,6 +211,8 @@ impl Command {
             Self::Subscriptions(command) => command.run(ctx).await,
             Self::Events(command) => command.run(ctx).await,
             Self::Topics(command) => command.run(ctx).await,
+            Self::Secret(command) => command.run(ctx).await,
+            Self::Notify(command) => command.run(ctx).await,
             Self::Token(command) => command.run(ctx).await,
             Self::User(command) => command.run(ctx).await,
             Self::Completions(command) => command.run(ctx).await,

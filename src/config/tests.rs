@@ -20,6 +20,8 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
             ("NBHOOK_KERNEL__LIMIT", "7"),
             ("NBHOOK_KERNEL__ALLOW_PYTHON", "/usr/bin,/opt/venv"),
             ("NBHOOK_ADMIN_TOKEN", "12345678901234567890"),
+            ("NBHOOK_SECRET_KEY", &"0".repeat(64)),
+            ("NBHOOK_RUN_TOKEN", "of a run"),
             ("NBHOOK_URL", "http://client"),
             ("NBHOOK_TOKEN", "of the client"),
         ],
@@ -90,6 +92,8 @@ fn what_cannot_work_is_named_with_what_would() {
         assert!(error.contains(&format!("outbound.{setting}")) && error.contains(advice), "{error}");
     }
     assert!(Settings::default().validate().is_ok());
+    let error = read("secret_key = \"hush-hush\"\n", &[]).unwrap().validate().unwrap_err().to_string();
+    assert!(error.contains("`secret_key` must be 32 bytes") && !error.contains("hush"), "{error}");
 }
 
 #[test]

@@ -19,6 +19,8 @@ use crate::service::{Body, BodyPart, Error, Service, Upload};
 
 /// Most parts of a form. Every file of a call is one on disk, and open until the run starts.
 const MOST_PARTS: usize = 1_000;
+/// Largest field of an upload that is no file, in bytes.
+const LARGEST_FIELD: usize = 64 << 10;
 /// How long a whole body may take, as a multiple of the longest pause in it.
 const WHOLE_BODY: u32 = 20;
 /// How much of the memory for bodies a piece of JSON or of a form takes when it is parsed, as a multiple of its size: `[1,1,…]` takes as
@@ -143,12 +145,60 @@ pub(super) async fn parts(
     payload: web::Payload,
     service: &Service,
 ) -> Result<Vec<Part>, ApiError> {
-    refuse_large(request, service.body_limit())?;
-    let mut form = Multipart::new(request.headers(), bounded(payload, service, service.body_limit()));
+    parts_up_to(request, payload, service, service.body_limit()).await
+}
+
+/// As [`parts`], of so many bytes at most.
+pub(super) async fn parts_up_to(
+    request: &HttpRequest,
+    payload: web::Payload,
+    service: &Service,
+    limit: usize,
+) -> Result<Vec<Part>, ApiError> {
+    refuse_large(request, limit)?;
+    let mut form = Multipart::new(request.headers(), bounded(payload, service, limit));
+    let mut parts = Vec::new();
+    while let Some(mut field) = next_field(&mut form, parts.len(), limit).await? {
+        let (name, filename) = names(&field);
+        parts.push(Part { name, filename, content: content(&mut field, limit, |_| Ok(())).await? });
+    }
+    Ok(parts)
+}
+
+/// A part of an upload whose files went to disk as they came.
+pub(super) enum Uploaded {
+    Field(String, Vec<u8>),
+    File(String, String, tempfile::NamedTempFile),
+}
+
+/// Reads a multipart body of so many bytes at most; its files go to disk.
+pub(super) async fn upload(
+    request: &HttpRequest,
+    payload: web::Payload,
+    service: &Service,
+    limit: usize,
+) -> Result<Vec<Uploaded>, ApiError> {
+    refuse_large(request, limit)?;
+    let mut form = Multipart::new(request.headers(), bounded(payload, service, limit));
     let mut parts = Vec::new();
     while let Some(mut field) = next_field(&mut form, parts.len(), service).await? {
         let (name, filename) = names(&field);
-        parts.push(Part { name, filename, content: content(&mut field, service, |_| Ok(())).await? });
+        let Some(filename) = filename else {
+            let small = |size| match size {
+                ..=LARGEST_FIELD => Ok(()),
+                _ => Err(Invalid::new("body", "has a field that is too long: send files with a file name").into()),
+            };
+            let content = content(&mut field, service, small).await?;
+            parts.push(Uploaded::Field(name, content));
+            continue;
+        };
+        let upload = service.upload().await?;
+        let mut file = tokio::fs::File::from_std(upload.reopen().map_err(Error::from)?);
+        while let Some(chunk) = next_chunk(&mut field, service).await? {
+            file.write_all(&chunk).await.map_err(Error::from)?;
+        }
+        file.flush().await.map_err(Error::from)?;
+        parts.push(Uploaded::File(name, filename, upload));
     }
     Ok(parts)
 }
@@ -245,20 +295,21 @@ async fn form(
     service: &Service,
     room: &mut BodyPart,
 ) -> Result<Body, ApiError> {
+    let limit = service.body_limit();
     let (mut form, mut taken) = (Multipart::new(request.headers(), pieces), 0);
     let (mut fields, mut files) = (Vec::new(), Vec::new());
-    while let Some(mut field) = next_field(&mut form, fields.len() + files.len(), service).await? {
+    while let Some(mut field) = next_field(&mut form, fields.len() + files.len(), limit).await? {
         let (name, filename) = names(&field);
         if let Some(filename) = filename {
             let upload = Upload::new(name, bare(&filename)?, service.upload().await?);
             let mut file = tokio::fs::File::from_std(upload.open().map_err(Error::from)?);
-            while let Some(chunk) = next_chunk(&mut field, service).await? {
+            while let Some(chunk) = next_chunk(&mut field, limit).await? {
                 file.write_all(&chunk).await.map_err(Error::from)?;
             }
             file.flush().await.map_err(Error::from)?;
             files.push(upload);
         } else {
-            let value = content(&mut field, service, |size| room.grow_to(taken + size)).await?;
+            let value = content(&mut field, limit, |size| room.grow_to(taken + size)).await?;
             taken += value.len();
             let value = String::from_utf8(value).map_err(|_| Invalid::new(name.as_str(), "is not UTF-8 text"))?;
             fields.push((name, value));
@@ -268,12 +319,12 @@ async fn form(
 }
 
 /// The next part of a form that had `before` so far.
-async fn next_field(form: &mut Multipart, before: usize, service: &Service) -> Result<Option<Field>, ApiError> {
+async fn next_field(form: &mut Multipart, before: usize, limit: usize) -> Result<Option<Field>, ApiError> {
     match form.next().await {
         Some(_) if before == MOST_PARTS => {
             Err(Invalid::new("body", format!("has more than {MOST_PARTS} parts; send them as one archive")).into())
         }
-        Some(field) => Ok(Some(field.map_err(|error| bad_form(&error, service))?)),
+        Some(field) => Ok(Some(field.map_err(|error| bad_form(&error, limit))?)),
         None => Ok(None),
     }
 }
@@ -281,19 +332,19 @@ async fn next_field(form: &mut Multipart, before: usize, service: &Service) -> R
 /// The content of a field; `may` is asked whether it may have so many bytes.
 async fn content(
     field: &mut Field,
-    service: &Service,
+    limit: usize,
     mut may: impl FnMut(usize) -> Result<(), Error>,
 ) -> Result<Vec<u8>, ApiError> {
     let mut content = Vec::new();
-    while let Some(chunk) = next_chunk(field, service).await? {
+    while let Some(chunk) = next_chunk(field, limit).await? {
         may(content.len() + chunk.len())?;
         content.extend_from_slice(&chunk);
     }
     Ok(content)
 }
 
-async fn next_chunk(field: &mut Field, service: &Service) -> Result<Option<web::Bytes>, ApiError> {
-    field.next().await.transpose().map_err(|error| bad_form(&error, service))
+async fn next_chunk(field: &mut Field, limit: usize) -> Result<Option<web::Bytes>, ApiError> {
+    field.next().await.transpose().map_err(|error| bad_form(&error, limit))
 }
 
 /// The name of a field, and of its file. Some clients write a file's name as RFC 5987 has it (`filename*`), which RFC 7578
@@ -313,9 +364,9 @@ fn bare(filename: &str) -> Result<String, Invalid> {
     Ok(RelativePath::parse("filename", name)?.file_name().to_owned())
 }
 
-fn bad_form(error: &MultipartError, service: &Service) -> ApiError {
+fn bad_form(error: &MultipartError, limit: usize) -> ApiError {
     match error {
-        MultipartError::Payload(error) => unreadable(error, service.body_limit()),
+        MultipartError::Payload(error) => unreadable(error, limit),
         error => Invalid::new("body", format!("is not a multipart form: {error}")).into(),
     }
 }

@@ -25,7 +25,7 @@ fn header(header: &CallbackHeader) -> Value {
 }
 
 /// A callback without its secret; admins, who see everyone's, are told whose it is.
-fn view(caller: &Caller, (callback, user): &(Callback, Owner)) -> Value {
+pub(super) fn view(caller: &Caller, (callback, user): &(Callback, Owner)) -> Value {
     let config = &callback.config;
     let headers = config.headers.as_ref().map(|headers| headers.iter().map(header).collect::<Vec<_>>());
     let mut view = json!({

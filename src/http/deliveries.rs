@@ -26,7 +26,7 @@ fn attempt(attempt: &DeliveryAttempt) -> Value {
 }
 
 /// A delivery without what was answered, as lists have it.
-fn listed(delivery: &Delivery) -> Value {
+pub(super) fn listed(delivery: &Delivery) -> Value {
     json!({
         "id": delivery.id,
         "event": delivery.event,
@@ -42,7 +42,7 @@ fn listed(delivery: &Delivery) -> Value {
     })
 }
 
-fn whole(delivery: &Delivery) -> Value {
+pub(super) fn whole(delivery: &Delivery) -> Value {
     let mut view = listed(delivery);
     for (number, attempt) in delivery.attempts.iter().enumerate() {
         view["attempts"][number]["response"] = attempt.response.as_str().into();

@@ -152,6 +152,10 @@ impl From<Error> for ApiError {
             Error::TooManyReaders { retry_after } => {
                 Problem::new("too-many-readers", StatusCode::TOO_MANY_REQUESTS, told).retry_after(retry_after)
             }
+            Error::TooManyMails { retry_after } => {
+                Problem::new("too-many-mails", StatusCode::TOO_MANY_REQUESTS, told).retry_after(retry_after)
+            }
+            Error::TooLarge { .. } => Problem::new("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, told),
             Error::Loop => Problem::new("loop-detected", StatusCode::LOOP_DETECTED, told),
             Error::Draining { retry_after } => {
                 Problem::new("shutting-down", StatusCode::SERVICE_UNAVAILABLE, told).retry_after(retry_after)

@@ -18,7 +18,7 @@ use crate::service::{NewInbox, Service};
 const LONGEST_WAIT: u64 = 300;
 
 /// An inbox without what it keeps, as lists have it.
-fn listed(inbox: &Inbox, service: &Service) -> Value {
+pub(super) fn listed(inbox: &Inbox, service: &Service) -> Value {
     let setup = &inbox.setup;
     json!({
         "uuid": inbox.id,
@@ -36,7 +36,7 @@ fn listed(inbox: &Inbox, service: &Service) -> Value {
 }
 
 /// An inbox with what it keeps, or its default.
-fn whole(inbox: &Inbox, service: &Service) -> Value {
+pub(super) fn whole(inbox: &Inbox, service: &Service) -> Value {
     let mut view = listed(inbox, service);
     let capture = inbox.capture.as_ref();
     view["result"] = match capture {
@@ -117,7 +117,7 @@ pub(super) async fn delete(
 }
 
 /// What cannot be read does not exist.
-fn named(id: &str) -> Result<InboxId, ApiError> {
+pub(super) fn named(id: &str) -> Result<InboxId, ApiError> {
     id.parse().map_err(|_| ApiError::not_found("inbox"))
 }
 

@@ -3,6 +3,7 @@
 //! It parses requests into the model's types, calls one use case, and writes what comes of it. It decides nothing.
 
 mod accept;
+mod assets;
 mod auth;
 mod body;
 mod call;
@@ -24,6 +25,7 @@ mod inboxes;
 mod json;
 mod list;
 mod manager;
+mod notifications;
 mod operations;
 mod outputs;
 mod prefer;
@@ -33,7 +35,10 @@ mod received;
 mod reply;
 mod runs;
 mod schedules;
+mod secrets;
+mod send_file;
 mod server;
+mod stored;
 mod subscribe;
 mod subscriptions;
 mod tasks;
@@ -54,7 +59,8 @@ pub use server::{Server, start};
 use error::ApiError;
 
 fn routes(config: &mut web::ServiceConfig) {
-    for group in [public, hooks, runs, more, beside, manager::pages] {
+    for group in [public, hooks, runs, more, beside, personal, manager::pages] {
+    for group in [public, hooks, runs, more, files, manager::pages] {
         group(config);
     }
     config.default_service(web::to(nothing_here));
@@ -209,6 +215,65 @@ fn beside(config: &mut web::ServiceConfig) {
                 .route(web::delete().to(schedules::delete)),
         )
         .service(on("/v1/schedules/{id}/run").route(web::post().to(schedules::run)));
+}
+
+/// What users keep and send; runs may do some of it for their owner.
+fn personal(config: &mut web::ServiceConfig) {
+    config
+        .service(on("/v1/secrets").route(web::get().to(secrets::list)))
+        .service(
+            on("/v1/secrets/{name}")
+                .route(web::get().to(secrets::show))
+                .route(web::put().to(secrets::put))
+                .route(web::delete().to(secrets::delete)),
+        )
+        .service(
+            on("/v1/notifications")
+                .route(web::get().to(notifications::list))
+                .route(web::post().to(notifications::send)),
+        )
+        .service(on("/v1/notifications/{id}").route(web::get().to(notifications::show)));
+/// Dependencies and assets: the same behind two names.
+fn files(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            on("/assets/{token}")
+                .route(web::get().to(assets::live))
+                .route(web::head().to(assets::live))
+                .route(web::method(Method::OPTIONS).to(assets::options)),
+        )
+        .service(
+            on("/assets/{token}/versions/{histo}")
+                .route(web::get().to(assets::pinned))
+                .route(web::head().to(assets::pinned))
+                .route(web::method(Method::OPTIONS).to(assets::options)),
+        )
+        .service(on("/v1/assets").route(web::get().to(stored::list)).route(web::post().to(stored::add)))
+        .service(on("/v1/assets/{id}").route(web::get().to(stored::show)).route(web::delete().to(stored::delete)))
+        .service(
+            on("/v1/assets/{id}/versions")
+                .route(web::get().to(stored::versions))
+                .route(web::delete().to(stored::clear_previous)),
+        )
+        .service(
+            on("/v1/assets/{id}/versions/{histo}")
+                .route(web::get().to(stored::version))
+                .route(web::delete().to(stored::clear)),
+        )
+        .service(on("/v1/assets/{id}/versions/{histo}/content").route(web::get().to(stored::content_of)))
+        .service(on("/v1/dependencies").route(web::get().to(stored::list)).route(web::post().to(stored::add)))
+        .service(on("/v1/dependencies/{id}").route(web::get().to(stored::show)).route(web::delete().to(stored::delete)))
+        .service(
+            on("/v1/dependencies/{id}/versions")
+                .route(web::get().to(stored::versions))
+                .route(web::delete().to(stored::clear_previous)),
+        )
+        .service(
+            on("/v1/dependencies/{id}/versions/{histo}")
+                .route(web::get().to(stored::version))
+                .route(web::delete().to(stored::clear)),
+        )
+        .service(on("/v1/dependencies/{id}/versions/{histo}/content").route(web::get().to(stored::content_of)));
 }
 
 /// A resource; to a method it does not have it answers 405 with those that it has.

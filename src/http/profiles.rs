@@ -20,7 +20,7 @@ const LONGEST_NAME: usize = 200;
 const READ_ONLY: &[&str] = &["id", "created_at", "user"];
 
 /// A profile; admins, who see everyone's, are told whose it is.
-fn view(caller: &Caller, (profile, user): &(Profile, Owner)) -> Value {
+pub(super) fn view(caller: &Caller, (profile, user): &(Profile, Owner)) -> Value {
     let mut view = json!({
         "id": profile.id,
         "name": profile.name,

@@ -1,18 +1,16 @@
 //! Writing what a call came to.
 
-use std::path::Path;
-
-use actix_files::NamedFile;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     self, ContentDisposition, DispositionParam, DispositionType, ExtendedValue, HeaderMap, HeaderName, HeaderValue,
+    TryIntoHeaderValue as _,
 };
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 
-use super::error;
-use crate::service::{AnswerContent, Error, Reply, ReplyBody};
+use super::{error, send_file};
+use crate::service::{AnswerContent, Error, OpenFile, Reply, ReplyBody};
 
 /// Keeps notebook-made pages from acting with the manager's session: they run in an origin of their own.
 const SANDBOX: &str = "sandbox allow-scripts allow-forms allow-popups";
@@ -37,7 +35,7 @@ pub(super) fn write(request: &HttpRequest, reply: Reply) -> HttpResponse {
                     response.insert_header((header::CONTENT_TYPE, media_type)).insert_header(disposition);
                     response.body(bytes)
                 }
-                AnswerContent::File(file, path) => stream(request, file, &path, status, &media_type, disposition),
+                AnswerContent::File(open) => stream(request, open, status, &media_type, disposition),
             };
             add(response.headers_mut(), &headers);
             response
@@ -53,23 +51,25 @@ pub(super) fn write(request: &HttpRequest, reply: Reply) -> HttpResponse {
     response
 }
 
-/// A file in pieces, with `Range` and `ETag` (RFC 9110, section 14).
+/// A file in pieces, with `Range` and `ETag`.
 fn stream(
     request: &HttpRequest,
-    file: std::fs::File,
-    path: &Path,
+    open: OpenFile,
     status: u16,
     media_type: &str,
     disposition: ContentDisposition,
 ) -> HttpResponse {
-    match NamedFile::from_file(file, path) {
-        Ok(file) => {
-            let media_type = media_type.parse().unwrap_or(mime_guess::mime::APPLICATION_OCTET_STREAM);
-            let file = file.set_content_type(media_type).set_content_disposition(disposition);
-            let mut response = file.into_response(request);
-            // Parts of a file, and "not modified", have a status of their own.
-            if response.status() == StatusCode::OK {
-                *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    match send_file::send(request, open.file, &open.digest, status) {
+        Ok(mut response) => {
+            let media_type =
+                media_type.parse::<mime_guess::Mime>().unwrap_or(mime_guess::mime::APPLICATION_OCTET_STREAM);
+            let headers = response.headers_mut();
+            if let Ok(media_type) = HeaderValue::from_str(media_type.as_ref()) {
+                headers.insert(header::CONTENT_TYPE, media_type);
+            }
+            if let Ok(disposition) = disposition.try_into_value() {
+                headers.insert(header::CONTENT_DISPOSITION, disposition);
             }
             response
         }
@@ -92,6 +92,13 @@ pub(super) fn protect(headers: &mut HeaderMap) {
     if !headers.contains_key(header::CACHE_CONTROL) {
         // Every call is a run of its own.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    }
+}
+
+/// Says whether a file is shown or saved, and under which name.
+pub(super) fn dispose(headers: &mut HeaderMap, inline: bool, file_name: &str) {
+    if let Ok(value) = disposition(inline, file_name).try_into_value() {
+        headers.insert(header::CONTENT_DISPOSITION, value);
     }
 }
 

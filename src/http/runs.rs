@@ -32,7 +32,7 @@ pub(super) fn states() -> String {
 }
 
 /// A run, with how far it says it has come.
-fn view(run: &Run, service: &Service) -> Value {
+pub(super) fn view(run: &Run, service: &Service) -> Value {
     let mut view = serde_json::to_value(run).unwrap_or_default();
     // What a failure is answered with is decided here, and so not on record.
     if let (Some(error), None) = (&run.error, run.status) {

@@ -32,7 +32,7 @@ fn message(status: SubscriptionStatus) -> &'static str {
 }
 
 /// Without its secret. `query`: what its links need.
-fn view(subscription: &Subscription, query: &str) -> Value {
+pub(super) fn view(subscription: &Subscription, query: &str) -> Value {
     let mut links = json!({"self": {"href": format!("{}{query}", notification::link(subscription.id))}});
     if let Some(run) = subscription.run.filter(|_| subscription.kind == SubscriptionKind::Task) {
         links["task"] = json!({"href": format!("/v1/tasks/{run}{query}")});

@@ -12,11 +12,11 @@ use super::{body, reply};
 use crate::model::{Invalid, Owner, Page, Role, TokenId, TokenInfo, User};
 use crate::service::Service;
 
-fn show_user(user: &User) -> serde_json::Value {
+pub(super) fn show_user(user: &User) -> serde_json::Value {
     json!({"id": user.id, "name": user.name, "role": user.role, "created_at": reply::time(user.created_at)})
 }
 
-fn show_token(token: &TokenInfo) -> serde_json::Value {
+pub(super) fn show_token(token: &TokenInfo) -> serde_json::Value {
     json!({"id": token.id, "name": token.name, "user": token.user, "created_at": reply::time(token.created_at)})
 }
 

@@ -1,4 +1,4 @@
-"""Reads a notebook from standard input and writes it as one HTML page: nbconvert.py <title> <folder of images or "">."""
+"""Reads a notebook from standard input and writes it as one HTML page: nbconvert.py <title> <folder of images or ""> <"still" or "">."""
 
 import sys
 
@@ -29,6 +29,7 @@ TEMPLATE = """
 TEX = re.compile(r"\$[^$]+\$|\\\(|\\\[|\\begin\{")
 HTML_TEX = re.compile(r"\$\$|\\\(|\\\[|MathJax")
 REQUIRE = re.compile(r"\brequire(js)?\b|\bdefine\s*\(")
+SCRIPT = re.compile(r"<script\b.*?</script\s*>", re.DOTALL | re.IGNORECASE)
 
 
 def text(value):
@@ -56,17 +57,20 @@ def uses_require(notebook):
 
 
 def main():
-    title, folder = sys.argv[1:3]
+    title, folder, still = sys.argv[1:4]
     notebook = nbformat.reads(sys.stdin.buffer.read().decode(), as_version=4)
     # Older ones would embed any file that a Markdown text names, also from outside the folder.
     embed = bool(folder) and nbconvert.version_info[:3] >= (7, 17, 1)
     exporter = HTMLExporter(template_name="lab", raw_template=TEMPLATE, embed_images=embed)
     resources = {
         "metadata": {"name": title, "path": folder if embed else ""},
-        "uses_math": uses_math(notebook),
-        "uses_require": uses_require(notebook),
+        "uses_math": not still and uses_math(notebook),
+        "uses_require": not still and uses_require(notebook),
     }
     page, _ = exporter.from_notebook_node(notebook, resources)
+    if still:
+        # Where no script runs none should be tried. (What keeps them from running is the policy that the page is served with.)
+        page = SCRIPT.sub("", page)
     sys.stdout.buffer.write(page.encode("utf-8", "replace"))
 
 

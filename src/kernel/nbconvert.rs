@@ -17,6 +17,15 @@ const SCRIPT: &str = include_str!("nbconvert.py");
 const PAGE_BYTES: usize = 8 << 20;
 const GROWTH: usize = 4;
 
+/// Whether a page has scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scripts {
+    /// Those of the notebook, and what they need of other hosts.
+    Kept,
+    /// None: it is complete in itself.
+    None,
+}
+
 /// Why there is no page. A lowercase fragment, for the log: it may quote the notebook.
 #[derive(Debug, thiserror::Error)]
 pub enum ConvertError {
@@ -38,11 +47,13 @@ pub async fn notebook_to_html(
     ipynb: &[u8],
     title: &str,
     images: Option<&Path>,
+    scripts: Scripts,
     timeout: Duration,
 ) -> Result<Vec<u8>, ConvertError> {
     let process = command(environment.python())
         .args(["-c", SCRIPT, title])
         .args([images.unwrap_or(Path::new(""))])
+        .args([if scripts == Scripts::None { "still" } else { "" }])
         .current_dir(Path::new("/"));
     let most = ipynb.len().saturating_mul(GROWTH).saturating_add(PAGE_BYTES);
     let output = run_to_end(process, ipynb, timeout, most).await?;
@@ -81,7 +92,15 @@ mod tests {
         async fn page(&self, cells: Value) -> String {
             let notebook = json!({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}).to_string();
             let images = self.images();
-            let page = notebook_to_html(&self.environment, notebook.as_bytes(), "Q1 <b>", Some(&images), TIMEOUT).await;
+            let page = notebook_to_html(
+                &self.environment,
+                notebook.as_bytes(),
+                "Q1 <b>",
+                Some(&images),
+                Scripts::Kept,
+                TIMEOUT,
+            )
+            .await;
             String::from_utf8(page.unwrap()).unwrap()
         }
     }
@@ -132,10 +151,12 @@ mod tests {
     #[tokio::test]
     async fn a_page_that_cannot_be_made_is_an_error_and_ends_in_time() {
         let converter = Converter::new().await;
-        let error = notebook_to_html(&converter.environment, b"{\"cells\": 1}", "x", None, TIMEOUT).await.unwrap_err();
+        let error = notebook_to_html(&converter.environment, b"{\"cells\": 1}", "x", None, Scripts::Kept, TIMEOUT)
+            .await
+            .unwrap_err();
         assert!(matches!(error, ConvertError::Failed { .. }), "{error}");
         let soon = Duration::from_millis(1);
-        let error = notebook_to_html(&converter.environment, b"{}", "x", None, soon).await.unwrap_err();
+        let error = notebook_to_html(&converter.environment, b"{}", "x", None, Scripts::None, soon).await.unwrap_err();
         assert!(matches!(error, ConvertError::Helper(HelperError::Timeout(_))), "{error}");
     }
 }

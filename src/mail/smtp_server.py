@@ -4,6 +4,7 @@ Arguments: `utf8` to take SMTPUTF8, a port number to listen there. Addresses who
 """
 
 import asyncio
+import base64
 import json
 import sys
 from email import message_from_bytes, policy
@@ -23,13 +24,20 @@ class Handler:
 
     async def handle_DATA(self, server, session, envelope):
         mail = message_from_bytes(envelope.content, policy=policy.default)
-        parts = [[part.get_content_type(), part.get_content()] for part in mail.iter_parts()]
+        leaves = [part for part in mail.walk() if not part.is_multipart()]
+        parts = [[part.get_content_type(), part.get_content()] for part in leaves if not part.is_attachment()]
+        files = [
+            [part.get_filename(), part.get_content_type(), base64.b64encode(part.get_payload(decode=True)).decode()]
+            for part in leaves
+            if part.is_attachment()
+        ]
         taken = {
             "envelope_from": envelope.mail_from,
             "envelope_to": envelope.rcpt_tos,
             "headers": [[name, str(value)] for name, value in mail.items()],
             "type": mail.get_content_type(),
             "parts": parts,
+            "files": files,
         }
         print(json.dumps(taken), flush=True)
         return "250 OK"

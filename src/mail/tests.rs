@@ -63,6 +63,8 @@ fn message(to: &[&str]) -> Message {
         subject: "Übersicht – 3 Läufe 失敗 fehlgeschlagen, und noch etwas mehr Text für eine zweite Zeile".to_owned(),
         text: "Zürich\n.\nMAIL FROM:<evil@example.org>\n\nend\n".to_owned(),
         html: format!("<p>Zürich {}</p>\n", "x".repeat(2_000)),
+        reply_to: None,
+        files: Vec::new(),
     }
 }
 

@@ -76,8 +76,17 @@ uuid_id!(
     ScheduleId
 );
 uuid_id!(
+    /// A dependency or an asset.
+    StoredId
+);
+uuid_id!(
     /// An event on its way to a callback.
     DeliveryId
+);
+
+uuid_id!(
+    /// A mail that a user had the server send.
+    NotificationId
 );
 
 impl EventId {

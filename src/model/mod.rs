@@ -13,6 +13,7 @@ mod declared;
 pub mod delivery;
 mod depth;
 pub mod event;
+mod figures;
 mod filter;
 mod hook;
 mod hops;
@@ -30,12 +31,15 @@ mod retention;
 mod run;
 mod run_event;
 mod schedule;
+mod secret;
 mod signature;
 mod signing;
+mod stored;
 mod subscription;
 mod token;
 mod topic;
 mod user;
+mod user_mail;
 
 pub use address::{EmailAddress, NextUrl};
 pub use answered::Answered;
@@ -47,11 +51,14 @@ pub use declared::{DeclaredCallback, DeclaredCallbacks};
 pub use delivery::{Delivery, DeliveryAttempt, DeliveryStatus, NextStep};
 pub use depth::is_too_deep;
 pub use event::{Event, EventType};
+pub use figures::{DeliveryFigures, DiskUse, FailingHook, Load, RunFigures};
 pub use filter::{Filter, FilterTest};
 pub use hook::{Hook, Imports, Version};
 pub use hops::{HOPS_HEADER, hops};
 pub use ids::{
-    CallbackId, DeliveryId, EventId, Histo, HookId, ProfileId, RunId, ScheduleId, SubscriptionId, TokenId, UserId,
+    CallbackId, DeliveryId, EventId, Histo, HookId, NotificationId, ProfileId, RunId, ScheduleId, SubscriptionId,
+    TokenId, UserId,
+    CallbackId, DeliveryId, EventId, Histo, HookId, ProfileId, RunId, StoredId, SubscriptionId, TokenId, UserId,
 };
 pub use inbox::{Capture, Inbox, InboxId, InboxSetup, object_of};
 pub use invalid::{Invalid, InvalidParameter, Place};
@@ -65,9 +72,13 @@ pub use retention::{Bounds, Item, Kept, KeptRun, KeptVersion, Plan, Retention, e
 pub use run::{CellStatus, CellTiming, ErrorKind, Run, RunError, RunState, Trigger};
 pub use run_event::RunEvent;
 pub use schedule::{Missed, Overlap, Schedule};
+pub use secret::{SecretInfo, SecretKey, SecretName, SecretValue};
 pub use signature::{Scheme, Secret, Signature};
 pub use signing::{CallbackMethod, SigningSecret};
+pub use stored::{Stored, StoredKind, StoredVersion};
 pub use subscription::{Subscription, SubscriptionKind, SubscriptionMode, SubscriptionStatus, Target};
-pub use token::{ApiToken, HookToken, SessionToken, TaskKey, TokenHash};
+pub use token::{ApiToken, HookToken, RunToken, SessionToken, TaskKey, TokenHash};
+pub use token::{ApiToken, AssetToken, HookToken, SessionToken, TaskKey, TokenHash};
 pub use topic::TopicName;
 pub use user::{Caller, Owner, Role, TokenInfo, User};
+pub use user_mail::{Attachment, MailRecord, MailState, UserMail, attachment_name};

@@ -74,6 +74,14 @@ impl fmt::Display for RelativePath {
     }
 }
 
+impl std::str::FromStr for RelativePath {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse("path", text)
+    }
+}
+
 /// Where a hook's notebook lives in its owner's tree, e.g. `reports/sales.ipynb`.
 ///
 /// Only the last component ends in `.ipynb`, so one hook's folder never lies inside another's.
@@ -105,6 +113,13 @@ impl HookPath {
     #[must_use]
     pub fn as_path(&self) -> &Path {
         self.0.as_path()
+    }
+
+    /// The place of another path of the same owner, as the notebook names it; none, if it lies outside of the notebook's folder.
+    #[must_use]
+    pub fn beside<'a>(&self, other: &'a RelativePath) -> Option<&'a Path> {
+        let folder = self.as_path().parent().unwrap_or(Path::new(""));
+        other.as_path().strip_prefix(folder).ok().filter(|place| !place.as_os_str().is_empty())
     }
 
     /// The notebook's name without its folder and extension, e.g. `sales`.
@@ -165,6 +180,19 @@ mod tests {
             ".ipynb",
         ] {
             assert!(HookPath::parse(text).is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn what_lies_in_the_notebooks_folder_has_a_place_beside_it() {
+        let beside = |hook: &str, other: &str| {
+            let other = RelativePath::parse("path", other).unwrap();
+            HookPath::parse(hook).unwrap().beside(&other).map(|place| place.to_str().unwrap().to_owned())
+        };
+        assert_eq!(beside("reports/a.ipynb", "reports/data/x.csv").as_deref(), Some("data/x.csv"));
+        assert_eq!(beside("a.ipynb", "reports/x.csv").as_deref(), Some("reports/x.csv"));
+        for (hook, other) in [("reports/a.ipynb", "x.csv"), ("reports/a.ipynb", "reports2/x.csv"), ("r/a.ipynb", "r")] {
+            assert_eq!(beside(hook, other), None, "{hook} {other}");
         }
     }
 

@@ -73,6 +73,8 @@ pub enum CallbackMethod {
 }
 
 impl CallbackMethod {
+    pub const ALL: [Self; 5] = [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete];
+
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -96,8 +98,7 @@ impl FromStr for CallbackMethod {
 
     /// Reads a method in upper or lower case.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let all = [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete];
-        let known = all.into_iter().find(|method| method.as_str().eq_ignore_ascii_case(text));
+        let known = Self::ALL.into_iter().find(|method| method.as_str().eq_ignore_ascii_case(text));
         known.ok_or("must be GET, POST, PUT, PATCH or DELETE")
     }
 }

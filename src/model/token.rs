@@ -61,6 +61,41 @@ impl fmt::Debug for HookToken {
     }
 }
 
+/// The secret part of an asset's URL: 160 random bits in base 62. Whoever knows it may read the asset.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct AssetToken(String);
+
+impl AssetToken {
+    #[must_use]
+    pub fn from_random(bytes: [u8; 20]) -> Self {
+        Self(base62(&bytes, TOKEN_WIDTH))
+    }
+
+    /// The token itself. Belongs into URLs given to its owner and into the database, never into a log or an error.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for AssetToken {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() == TOKEN_WIDTH && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid::new("token", "not an asset's token"))
+        }
+    }
+}
+
+impl fmt::Debug for AssetToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AssetToken(***)")
+    }
+}
+
 /// What lets the caller of an asynchronous run ask about that run, and nobody else: part of its task's URL.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TaskKey(String);
@@ -154,6 +189,44 @@ impl fmt::Debug for SessionToken {
     }
 }
 
+/// What the kernel of one run says who it is with, as long as that run goes on: `nbr_` and 160 random bits in base 62. It is in the
+/// kernel's environment and nowhere else; the server keeps its hash, in memory.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RunToken(String);
+
+const RUN_PREFIX: &str = "nbr_";
+
+impl RunToken {
+    #[must_use]
+    pub fn from_random(bytes: [u8; 20]) -> Self {
+        Self(format!("{RUN_PREFIX}{}", base62(&bytes, TOKEN_WIDTH)))
+    }
+
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for RunToken {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.strip_prefix(RUN_PREFIX).unwrap_or_default();
+        if digits.len() == TOKEN_WIDTH && digits.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid::new("token", "not the token of a run"))
+        }
+    }
+}
+
+impl fmt::Debug for RunToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RunToken(***)")
+    }
+}
+
 /// SHA-256 of an API token or a session, in hex. Tokens hold 160 random bits, so a fast hash without salt is enough (no dictionary to try).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenHash(pub String);
@@ -174,7 +247,9 @@ mod tests {
 
     #[test]
     fn tokens_hide_in_debug() {
-        let shown = format!("{:?} {:?}", HookToken::from_random([7; 20]), ApiToken::from_random([7; 20]));
-        assert_eq!(shown, "HookToken(***) ApiToken(***)");
+        let run = RunToken::from_random([7; 20]);
+        assert_eq!(run.expose().parse(), Ok(run.clone()));
+        let shown = format!("{:?} {:?} {run:?}", HookToken::from_random([7; 20]), ApiToken::from_random([7; 20]));
+        assert_eq!(shown, "HookToken(***) ApiToken(***) RunToken(***)");
     }
 }

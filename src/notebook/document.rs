@@ -180,6 +180,11 @@ impl Notebook {
         self.0["metadata"]["widgets"] = widgets;
     }
 
+    /// The state of its widgets, if it has any.
+    pub(super) fn widgets_mut(&mut self) -> Option<&mut Value> {
+        self.0.get_mut("metadata")?.get_mut("widgets")
+    }
+
     /// Replaces the source of a cell; an index out of range is left alone.
     pub fn set_cell_source(&mut self, index: usize, source: &str) {
         if let Some(cell) = self.cells_mut().get_mut(index) {

@@ -12,6 +12,7 @@ mod language;
 mod literal;
 mod parameters;
 mod redact;
+mod spellings;
 #[cfg(test)]
 mod tests;
 mod upgrade;
@@ -22,3 +23,4 @@ pub use inject::{Injected, inject};
 pub use language::Language;
 pub use parameters::{ParamValue, Parameters};
 pub use redact::{is_secret_header, mask, mask_value};
+pub use spellings::spellings;

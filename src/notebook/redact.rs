@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Notebook;
 use super::parameters::{ParamValue, Parameters, date_time};
+use super::spellings::{SHORTEST_SECRET, as_written};
 
 /// What stands in place of a secret.
 pub(super) const MASK: &str = "***";
@@ -22,9 +23,6 @@ const SECRET_HEADERS: [&str; 10] = [
     "signature",
     "credential",
 ];
-
-/// Values shorter than this are not given out for scrubbing: replacing every `1` in an output would destroy it.
-const SHORTEST_SECRET: usize = 4;
 
 /// The call with secrets masked, and the secrets.
 pub(super) struct Redacted {
@@ -114,6 +112,9 @@ impl Notebook {
                 }
             }
         }
+        if let Some(widgets) = self.widgets_mut() {
+            mask_value(widgets, secrets);
+        }
     }
 }
 
@@ -136,22 +137,6 @@ fn is_base64(media_type: &str) -> bool {
     let starts = |kind: &str| media_type.starts_with(kind);
     media_type != "image/svg+xml"
         && (starts("image/") || starts("audio/") || starts("video/") || starts("application/pdf"))
-}
-
-/// A text within a JSON string, within one in ASCII only, and within a form.
-fn as_written(text: &str) -> [String; 3] {
-    let json = Value::from(text).to_string();
-    let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or_default();
-    let mut ascii = String::new();
-    for c in json.chars() {
-        if c.is_ascii() {
-            ascii.push(c);
-        } else {
-            ascii.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
-        }
-    }
-    let form = serde_urlencoded::to_string([("", text)]).unwrap_or_default();
-    [json.to_owned(), ascii, form.trim_start_matches('=').to_owned()]
 }
 
 struct Redaction<'a> {

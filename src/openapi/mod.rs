@@ -67,6 +67,9 @@ impl Document {
             include_str!("api/subscriptions.json"),
             include_str!("api/deliveries.json"),
             include_str!("api/schedules.json"),
+            include_str!("api/secrets.json"),
+            include_str!("api/notifications.json"),
+            include_str!("api/files.json"),
             include_str!("api/users.json"),
             include_str!("api/public.json"),
         ] {
@@ -76,11 +79,14 @@ impl Document {
         components.extend(embedded(include_str!("api/components.json")));
         schemas.extend(embedded(include_str!("api/schemas/hooks.json")));
         schemas.extend(embedded(include_str!("api/schemas/others.json")));
+        schemas.extend(embedded(include_str!("api/schemas/files.json")));
         schemas.extend(embedded(include_str!("api/schemas/inboxes.json")));
         schemas.extend(embedded(include_str!("api/schemas/callbacks.json")));
         schemas.extend(embedded(include_str!("api/schemas/subscriptions.json")));
         schemas.extend(embedded(include_str!("api/schemas/deliveries.json")));
         schemas.extend(embedded(include_str!("api/schemas/schedules.json")));
+        schemas.extend(embedded(include_str!("api/schemas/secrets.json")));
+        schemas.extend(embedded(include_str!("api/schemas/notifications.json")));
         Self {
             info: info.into(),
             security: json!([{"bearer": []}]),
@@ -89,11 +95,14 @@ impl Document {
                 {"name": "any hook", "description": "The same for any notebook, if you know its URL."},
                 {"name": "hooks", "description": "Notebooks deployed as URLs, their versions and outputs."},
                 {"name": "runs", "description": "Every execution on record, and control over those that go on."},
+                {"name": "files", "description": "Files that runs find (dependencies), and files with a public URL (assets)."},
                 {"name": "inboxes", "description": "Public URLs that keep what is sent to them."},
                 {"name": "callbacks", "description": "URLs that are called when something happens, and who is told when one is in trouble."},
                 {"name": "events", "description": "What happens, and who is told of it."},
                 {"name": "deliveries", "description": "Events on their way to callbacks and URLs, attempt by attempt."},
                 {"name": "schedules", "description": "When hooks run by themselves."},
+                {"name": "secrets", "description": "What only you and your runs may read."},
+                {"name": "notifications", "description": "Mails that you and your runs have the server send."},
                 {"name": "users", "description": "Users and their API tokens."},
                 {"name": "documents", "description": "What you are reading."},
                 {"name": "operations", "description": "For whoever operates the server."},

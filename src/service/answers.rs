@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt::internal;
 use super::reply::{Content, Reply, ReplyBody};
-use super::{Error, Result, Service, on_disk};
+use super::{Error, OpenFile, Result, Service, on_disk};
 use crate::model::RunId;
 use crate::store::Files;
 
@@ -64,7 +64,9 @@ impl Service {
             let found = on_disk(&self.files, move |files| {
                 Ok::<_, Error>(match beside {
                     Beside::Bytes => files.answer(run)?.map(Content::Bytes),
-                    Beside::File => files.file_answer(run)?.map(|(file, path)| Content::File(file, path)),
+                    Beside::File => {
+                        files.file_answer(run)?.map(|(file, _)| OpenFile::read(file)).transpose()?.map(Content::File)
+                    }
                 })
             });
             let Some(found) = found.await? else { return Ok(None) };
@@ -86,9 +88,8 @@ fn put_beside(files: &Files, run: RunId, body: &mut ReplyBody) -> Result<Option<
             files.keep_answer(run, bytes)?;
             Beside::Bytes
         }
-        Content::File(file, _) => {
-            let (file, path) = files.keep_file_answer(run, file)?;
-            *content = Content::File(file, path);
+        Content::File(open) => {
+            open.file = files.keep_file_answer(run, &open.file)?.0; // the same bytes
             Beside::File
         }
     }))

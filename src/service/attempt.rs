@@ -11,13 +11,14 @@ use tokio::time::{sleep, timeout};
 use super::admission::{Slot, Ticket};
 use super::call::{Order, Respond};
 use super::conclude::Answered;
+use super::credential::LetIn;
 use super::declared::{MOST, Sent};
 use super::prepare::Prepared;
 use super::watch::{LiveRun, Watcher};
 use super::{Service, on_disk};
 use crate::kernel::process::{Resources, kill_orphans};
 use crate::kernel::{Execution, Job, Leaving, Limits};
-use crate::model::{ErrorKind, Mode, OnInterrupt, RunError, RunState, Workdir};
+use crate::model::{ErrorKind, Mode, OnInterrupt, RunError, RunState, RunToken, Workdir};
 use crate::response::Callback;
 
 /// Longest time between two attempts.
@@ -173,9 +174,13 @@ impl Service {
         if run.hook.params.workdir != Workdir::Persistent {
             return Ok(());
         }
-        let (hook, histo, workdir) = (run.hook.clone(), run.version.clone(), run.workdir.clone());
-        let copied = on_disk(&self.files, move |files| files.copy_dependencies(&hook, &histo, &workdir)).await;
-        copied.map_err(|error| {
+        let (hook, histo, workdir) = (&run.hook, &run.version, run.workdir.clone());
+        let (run_hook, version) = (hook.clone(), histo.clone());
+        let copied = async {
+            self.copy_owners_dependencies(hook, histo, workdir.clone()).await?;
+            on_disk(&self.files, move |files| files.copy_dependencies(&run_hook, &version, &workdir)).await
+        };
+        copied.await.map_err(|error| {
             tracing::error!(%error, "cannot copy the dependencies");
             internal("the run's directory could not be prepared").into()
         })
@@ -186,7 +191,13 @@ impl Service {
         let (early, mut marked) = mpsc::channel(1);
         let (calls, mut called) = mpsc::channel(MOST + 1);
         let watcher = Watcher::new(run.live.clone(), prepared.injected.clone(), early, calls);
-        let job = self.job(prepared, Arc::new(watcher));
+        let token = self.random.bits160().map(RunToken::from_random).map_err(|error| {
+            tracing::error!(%error, "cannot make the run's token");
+            internal("the run could not be begun")
+        })?;
+        run.live.masks.add(prepared.secrets().iter().map(String::as_str));
+        let _let_in = LetIn::new(&run.live, &token, &run.order.hook);
+        let job = self.job(prepared, Arc::new(watcher), &token);
         let id = run.order.id;
         let record = async {
             // The run is on record already; that it has started need not be before it does.
@@ -241,13 +252,15 @@ impl Service {
         error.into()
     }
 
-    fn job(&self, run: &Prepared, watcher: Arc<Watcher>) -> Job {
+    fn job(&self, run: &Prepared, watcher: Arc<Watcher>, token: &RunToken) -> Job {
         let settings = &self.settings.kernel;
         let mut env: Vec<(String, String)> =
             run.hook.params.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         env.push(("NBHOOK_RUN".to_owned(), run.id.to_string()));
         env.push(("NBHOOK_HOOK".to_owned(), run.hook.id.to_string()));
         env.push(("NBHOOK_URL".to_owned(), self.public_url.clone()));
+        env.push(("NBHOOK_RUN_URL".to_owned(), self.local_url.clone()));
+        env.push(("NBHOOK_RUN_TOKEN".to_owned(), token.expose().to_owned()));
         Job {
             run: run.id,
             kernel: run.kernel.clone(),

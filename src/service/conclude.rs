@@ -10,7 +10,6 @@ use super::unsaved::Saving;
 use super::{Error, Service, kept, on_disk};
 use crate::kernel::{Execution, Leaving};
 use crate::model::{ErrorKind, Mode, RunError};
-use crate::notebook::Injected;
 use crate::response;
 
 /// A run whose cells have run.
@@ -46,9 +45,10 @@ impl Service {
             Err(error) => (Err(error), None),
         };
         let mut ending = Ending::of(&mut prepared.notebook, prepared.injected.as_deref(), executed, &prepared.accept);
-        let secrets = prepared.injected.as_deref().map_or(&[][..], Injected::secrets);
-        ending.mask(secrets);
-        prepared.notebook.mask_outputs(secrets);
+        run.live.masks.add(prepared.secrets().iter().map(String::as_str));
+        let secrets = run.live.masks.texts();
+        ending.mask(&secrets);
+        prepared.notebook.mask_outputs(&secrets);
         // A kernel that ends by itself writes what a file still lacks; and what was killed is gone when its caller hears of it.
         let at_once = |kernel: &mut Leaving| ending.answers_with_a_file() || kernel.is_killed();
         if let Some(kernel) = kernel.take_if(at_once) {
@@ -56,7 +56,7 @@ impl Service {
         }
         let mut body = None;
         if !run.live.was_answered() {
-            let mut told = self.body(&prepared, &mut ending).await;
+            let mut told = self.body(&prepared, &mut ending, false).await;
             if let ReplyBody::Failed(error) = &mut told
                 && !prepared.for_owner
             {
@@ -101,7 +101,7 @@ impl Service {
             // The run's end will tell what is wrong with it.
             Some(Err(_)) | None => return,
         };
-        let body = self.body(prepared, &mut ending).await;
+        let body = self.body(prepared, &mut ending, true).await;
         if ending.error.is_none() {
             run.early = body.answered();
             self.tell(run, body).await;
@@ -180,12 +180,13 @@ impl Service {
     }
 
     /// What the caller gets; a response that turns out not to be possible makes the run a failed one.
-    async fn body(&self, run: &Prepared, ending: &mut Ending) -> ReplyBody {
+    async fn body(&self, run: &Prepared, ending: &mut Ending, goes_on: bool) -> ReplyBody {
         if let Some(error) = ending.error.clone().filter(|error| error.kind != ErrorKind::Reported) {
             return ReplyBody::Failed(error);
         }
         let roots = [run.workdir.clone(), run.scratch.path().to_owned()];
-        match ending::reply(ending, &run.hook, &run.notebook, roots, &self.kernels, self.clock.now()).await {
+        let now = self.clock.now();
+        match ending::reply(ending, &run.hook, &run.notebook, roots, &self.kernels, now, goes_on).await {
             Ok(body) => body,
             Err(error) => {
                 ending.error = Some(error.clone());

@@ -2,8 +2,12 @@
 
 use chrono::{DateTime, Utc};
 
+use serde_json::Value;
+
 use super::{Error, Result, Service};
-use crate::model::{CallbackId, Caller, Delivery, DeliveryId, DeliveryStatus, EventId, Page, SubscriptionId};
+use crate::model::{
+    CallbackId, Caller, Delivery, DeliveryId, DeliveryStatus, EventId, Page, SubscriptionId, notification,
+};
 use crate::store::DeliveryFilter;
 
 /// Which deliveries a caller asks for.
@@ -28,6 +32,14 @@ impl Service {
     pub async fn delivery(&self, caller: &Caller, id: DeliveryId) -> Result<Delivery> {
         let delivery = self.db.delivery(id).await?;
         delivery.filter(|delivery| caller.may_touch(delivery.owner)).ok_or(Error::NotFound("delivery"))
+    }
+
+    /// What a delivery sends.
+    pub async fn delivery_body(&self, caller: &Caller, delivery: &Delivery) -> Result<Value> {
+        match self.db.delivery_body(delivery.id).await? {
+            Some(body) => Ok(serde_json::from_str(&body).unwrap_or(Value::String(body))),
+            None => Ok(notification::of_event(delivery.subscription, &self.event(caller, delivery.event).await?)),
+        }
     }
 
     /// Sends again what has ended, however it did.

@@ -51,7 +51,7 @@ impl Service {
     pub async fn deploy(self: &Arc<Self>, caller: &Caller, mut deploy: Deploy) -> Result<DeployReply> {
         let owner = self.owner(caller, "owner", deploy.owner.as_ref()).await?;
         let notebook = Notebook::parse(&deploy.notebook)?;
-        check_places(&deploy.dependencies)?;
+        check_places("dependency", deploy.dependencies.iter().map(|(path, _)| path))?;
         if let Some(callbacks) = &deploy.callbacks {
             declared::check(callbacks)?;
             self.check_fixed(callbacks).await?;
@@ -167,14 +167,14 @@ fn unsigned(before: Option<&HookParams>, now: &HookParams) -> Option<String> {
 }
 
 /// # Errors
-/// When two dependencies cannot both be where they belong.
-fn check_places(dependencies: &[(RelativePath, Vec<u8>)]) -> Result<(), Invalid> {
-    let mut paths: Vec<&str> = dependencies.iter().map(|(path, _)| path.as_str()).collect();
+/// When two files cannot both be where they belong.
+pub fn check_places<'a>(field: &str, paths: impl Iterator<Item = &'a RelativePath>) -> Result<(), Invalid> {
+    let mut paths: Vec<&str> = paths.map(RelativePath::as_str).collect();
     paths.sort_by(|a, b| a.split('/').cmp(b.split('/'))); // a folder comes right before what is in it
     for pair in paths.windows(2) {
         let rest = pair[1].strip_prefix(pair[0]);
         if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-            return Err(Invalid::new("dependency", format!("`{}` and `{}` are in each other's way", pair[0], pair[1])));
+            return Err(Invalid::new(field, format!("`{}` and `{}` are in each other's way", pair[0], pair[1])));
         }
     }
     Ok(())

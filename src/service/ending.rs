@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
+use super::OpenFile;
 use super::kernels::Kernels;
 use super::reply::{Content as ReplyContent, ReplyBody};
 use crate::kernel::{ExecutedCell, Execution, Outcome};
@@ -166,6 +167,8 @@ fn run_error(outcome: Outcome, original: impl Fn(usize) -> Option<usize>) -> Opt
 
 /// What the caller of a run that did not fail gets.
 ///
+/// `goes_on`: its notebook has not ended yet.
+///
 /// # Errors
 /// When the response cannot be made: a file that is not the run's, a notebook that cannot be rendered.
 pub(super) async fn reply(
@@ -175,6 +178,7 @@ pub(super) async fn reply(
     roots: [PathBuf; 2],
     kernels: &Kernels,
     now: DateTime<Utc>,
+    goes_on: bool,
 ) -> Result<ReplyBody, RunError> {
     if let (Some(url), None) = (&hook.params.next_url, &ending.error) {
         return Ok(ReplyBody::SeeOther(url.as_str().to_owned()));
@@ -208,7 +212,19 @@ pub(super) async fn reply(
             named("text/html; charset=utf-8".to_owned(), "html", ReplyContent::Bytes(html))
         }
         Content::File { path, name, media_type } => {
-            let (file, path) = tokio::task::spawn_blocking(move || open_within(&path, &roots))
+            let opened = tokio::task::spawn_blocking(move || {
+                let (file, path) = open_within(&path, &roots)?;
+                // Later runs may write to what is in a directory that they share; a run that goes on, to its own.
+                let read = match roots[0] == roots[1] && !goes_on {
+                    true => OpenFile::read(file),
+                    false => OpenFile::snapshot(file, &roots[1]),
+                };
+                Ok::<_, String>((
+                    read.map_err(|error| format!("respond_file: the file cannot be read: {}", error.kind()))?,
+                    path,
+                ))
+            });
+            let (file, path) = opened
                 .await
                 .map_err(|_| RunError::new(ErrorKind::Internal, "the file could not be opened"))?
                 .map_err(|why| RunError::new(ErrorKind::ResponseInvalid, why))?;
@@ -220,7 +236,7 @@ pub(super) async fn reply(
                 media_type: media_type.unwrap_or_else(|| guessed.to_string()),
                 file_name: file_name.unwrap_or_else(|| "file".to_owned()),
                 inline: hook.params.inline,
-                content: ReplyContent::File(file, path),
+                content: ReplyContent::File(file),
             }
         }
     })

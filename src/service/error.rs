@@ -39,6 +39,11 @@ pub enum Error {
     /// Every place for their readers is taken.
     #[error("you are reading too many topics at once: end some of the readers")]
     TooManyReaders { retry_after: u64 },
+    /// As many mails as one user may send.
+    #[error("you are sending too many mails: try again later")]
+    TooManyMails { retry_after: u64 },
+    #[error("this is larger than {limit} bytes")]
+    TooLarge { limit: usize },
     /// More is being sent to inboxes than can be stored.
     #[error("more is being sent than can be stored: try again later")]
     Busy { retry_after: u64 },

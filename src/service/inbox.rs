@@ -90,6 +90,13 @@ impl Service {
         }
     }
 
+    /// An inbox with what it keeps, which stays there.
+    pub async fn look_into_inbox(&self, caller: &Caller, id: &InboxId) -> Result<Inbox> {
+        let inbox = self.named_inbox(Which { caller, id, user: None }).await?;
+        let found = self.db.received(id).await?.ok_or_else(not_found)?;
+        Ok(Inbox { received: found.received, capture: found.capture, received_at: found.received_at, ..inbox })
+    }
+
     pub async fn delete_inbox(&self, caller: &Caller, id: &InboxId, user: Option<&Owner>) -> Result<()> {
         self.named_inbox(self.which(caller, id, user).await?).await?;
         if !self.with_reserve(|| self.db.delete_inbox(id)).await? {

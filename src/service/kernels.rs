@@ -10,7 +10,7 @@ use super::contracts::contract_of;
 use super::{Error, Result};
 use crate::config::KernelSettings;
 use crate::kernel::environment::{Code, Environment, Inspection, Inspector, python_allowed};
-use crate::kernel::nbconvert::notebook_to_html;
+use crate::kernel::nbconvert::{Scripts, notebook_to_html};
 use crate::kernel::{KernelCommand, Kernelspecs, python_kernel};
 use crate::model::{Contract, Imports, Invalid, RelativePath};
 use crate::notebook::Notebook;
@@ -185,7 +185,14 @@ impl Kernels {
 
     /// A notebook as a page, by the server's own nbconvert. Pictures that its Markdown shows are looked for in `folder`.
     pub async fn to_html(&self, notebook: &[u8], title: &str, folder: &Path) -> Result<Vec<u8>> {
-        let html = notebook_to_html(&self.environment, notebook, title, Some(folder), RENDER_TIMEOUT).await;
+        let html =
+            notebook_to_html(&self.environment, notebook, title, Some(folder), Scripts::Kept, RENDER_TIMEOUT).await;
+        html.map_err(|error| Error::Internal(error.to_string()))
+    }
+
+    /// A notebook as a page without scripts, which asks no other host for anything unless the notebook's own HTML does.
+    pub async fn to_still_html(&self, notebook: &[u8], title: &str) -> Result<Vec<u8>> {
+        let html = notebook_to_html(&self.environment, notebook, title, None, Scripts::None, RENDER_TIMEOUT).await;
         html.map_err(|error| Error::Internal(error.to_string()))
     }
 }

@@ -11,6 +11,7 @@ mod callbacks;
 mod captures;
 mod conclude;
 mod contracts;
+mod credential;
 pub mod declared;
 mod deliver;
 mod deliveries;
@@ -19,6 +20,7 @@ mod documents;
 mod ending;
 mod error;
 mod events;
+mod figures;
 mod gate;
 mod hooks;
 mod idempotency;
@@ -29,6 +31,7 @@ mod kernels;
 mod local;
 mod notebooks;
 mod notices;
+mod notifications;
 mod pages;
 mod prepare;
 mod profiles;
@@ -38,8 +41,10 @@ mod retention;
 mod room;
 mod runs;
 mod schedules;
+mod secrets;
 mod sessions;
 mod signature;
+mod stored;
 mod subscriptions;
 mod task_callback;
 mod tasks;
@@ -68,7 +73,7 @@ use contracts::Checkers;
 pub use contracts::inspect_notebook;
 use deliver::Flights;
 pub use deliveries::DeliveryQuery;
-pub use deploy::{Deploy, DeployReply};
+pub use deploy::{Deploy, DeployReply, check_places};
 pub use error::{Error, Result};
 pub use events::EventQuery;
 pub use gate::Pass;
@@ -77,6 +82,7 @@ pub use kernels::Kernels;
 use kernels::Wish;
 pub use local::{Given, Local, LocalAnswer, LocalDone, LocalRun, Ready};
 use notebooks::Notebooks;
+pub use notifications::{LARGEST_MAIL, NewNotification};
 pub use profiles::NewProfile;
 pub use reply::{Content as AnswerContent, Reply, ReplyBody};
 pub use request::{Body, Call, Prefer, RawBody, Upload, Wish as CallWish};
@@ -85,6 +91,8 @@ pub use runs::{Events, RunQuery};
 pub use schedules::NewSchedule;
 pub use sessions::SESSION_LIFE;
 pub use signature::{Proof, Unsigned};
+use stored::Dependencies;
+pub use stored::{NewFile, OpenFile};
 pub use subscriptions::{Aim, NewSubscription, SubscriptionQuery};
 pub use tasks::{Asker, Task};
 use topics::Readers;
@@ -103,7 +111,9 @@ use crate::mail::Mailer;
 use crate::model::{Mode, RunState};
 use crate::random::SharedRandom;
 pub use crate::response::Accept;
+use crate::sealing::Sealer;
 pub use crate::store::InboxReply;
+pub use crate::store::{Content as FileContent, InboxReply};
 use crate::store::{Database, Files};
 use crate::templates::Templates;
 use crate::webhook::Sender;
@@ -116,6 +126,8 @@ const FOLDER_USERS: u32 = 64;
 pub struct Parts {
     pub settings: Settings,
     pub public_url: String,
+    /// How kernels reach this server: they run on the same machine.
+    pub local_url: String,
     pub db: Database,
     pub files: Files,
     pub clock: SharedClock,
@@ -127,6 +139,8 @@ pub struct Parts {
     pub templates: Templates,
     /// What the keys of tasks are made with.
     pub task_secret: Vec<u8>,
+    /// What users' secrets are encrypted with.
+    pub sealer: Sealer,
     /// Where runs go on when their callers are gone.
     pub runtime: Handle,
 }
@@ -135,6 +149,7 @@ pub struct Parts {
 pub struct Service {
     settings: Settings,
     public_url: String,
+    local_url: String,
     db: Database,
     files: Files,
     clock: SharedClock,
@@ -149,6 +164,7 @@ pub struct Service {
     bodies: BodyRoom,
     notebooks: Arc<Notebooks>,
     checkers: Checkers,
+    dependencies: Dependencies,
     runs: TaskTracker,
     live: Live,
     captures: Captures,
@@ -156,6 +172,7 @@ pub struct Service {
     readers: Arc<Readers>,
     unsaved: Unsaved,
     task_secret: Vec<u8>,
+    sealer: Sealer,
     draining: AtomicBool,
     /// Asynchronous runs that wait are left to the next server.
     parking: CancellationToken,
@@ -166,6 +183,8 @@ pub struct Service {
     folders: Semaphore,
     /// Leave to send mails.
     sender: Semaphore,
+    /// Leave to render outputs for the manager: each takes a process for a second.
+    renders: Semaphore,
     /// Leave to remove what exceeds its bounds.
     sweeper: Semaphore,
     /// The deliveries that are being attempted.
@@ -190,6 +209,7 @@ impl Service {
             captures: Captures::start(parts.db.clone(), &parts.runtime),
             settings: parts.settings,
             public_url: parts.public_url,
+            local_url: parts.local_url,
             db: parts.db,
             files: parts.files,
             clock: parts.clock,
@@ -202,10 +222,12 @@ impl Service {
             runtime: parts.runtime,
             notebooks: Arc::default(),
             checkers: Checkers::default(),
+            dependencies: Dependencies::default(),
             readers: Arc::default(),
             runs: TaskTracker::new(),
             unsaved: Unsaved::default(),
             task_secret: parts.task_secret,
+            sealer: parts.sealer,
             draining: AtomicBool::new(false),
             parking: CancellationToken::new(),
             interrupt: CancellationToken::new(),
@@ -213,6 +235,7 @@ impl Service {
             schedule_news: Notify::new(),
             folders: Semaphore::new(FOLDER_USERS as usize),
             sender: Semaphore::new(1),
+            renders: Semaphore::new(2),
             sweeper: Semaphore::new(1),
             flights,
         })
@@ -306,6 +329,7 @@ impl Service {
     pub async fn recover(self: &Arc<Self>) -> Result<()> {
         tokio::task::spawn_blocking(crate::kernel::remove_leftovers).await?;
         self.db.reset_deliveries().await?;
+        self.check_secrets().await?;
         let runs = self.db.unfinished_runs().await?;
         // First: as long as a run is on record as running, the next start looks for its processes again.
         let running = runs.iter().filter(|run| run.mode == Mode::Sync || run.state == RunState::Running);

@@ -13,7 +13,7 @@ use crate::store::{Notice, NoticeSubject};
 use crate::templates::{CallbackMail, RunMail, TemplateError};
 
 /// Waiting times between tries to send a mail; after the last it is given up.
-const RETRIES: [Duration; 7] = [
+pub(super) const RETRIES: [Duration; 7] = [
     Duration::from_secs(5),
     Duration::from_secs(30),
     Duration::from_mins(2),
@@ -28,10 +28,17 @@ impl Service {
     pub async fn send_notices(&self) -> Result<Option<DateTime<Utc>>> {
         // A mail that is being sent is still due, so a second sender would send it again.
         let Ok(_sender) = self.sender.acquire().await else { return Ok(None) };
-        while let Some(notice) = self.db.claim_notice(self.clock.now()).await? {
-            self.send(&notice).await?;
+        loop {
+            while let Some(notice) = self.db.claim_notice(self.clock.now()).await? {
+                self.send(&notice).await?;
+            }
+            // One at a time: what users send holds up nothing that the server has to tell.
+            if !self.send_notification().await? {
+                break;
+            }
         }
-        Ok(self.db.next_notice_due().await?)
+        let (notice, mail) = (self.db.next_notice_due().await?, self.db.next_mail_due().await?);
+        Ok(notice.into_iter().chain(mail).min())
     }
 
     /// Ends when there may be a new mail to send.
@@ -78,7 +85,14 @@ impl Service {
             }
         };
         let to = notice.recipients.clone();
-        Ok(Some(mail.map(|mail| Message { to, subject: mail.subject, text: mail.text, html: mail.html })))
+        Ok(Some(mail.map(|mail| Message {
+            to,
+            subject: mail.subject,
+            text: mail.text,
+            html: mail.html,
+            reply_to: None,
+            files: Vec::new(),
+        })))
     }
 }
 

@@ -13,6 +13,11 @@ impl Service {
         self.templates.page(name, context).map_err(|error| Error::Internal(error.to_string()))
     }
 
+    /// The time by the server's clock.
+    pub fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        self.clock.now()
+    }
+
     /// Whether browsers reach this server by TLS, and so may keep cookies to it.
     pub fn is_behind_tls(&self) -> bool {
         self.public_url.starts_with("https://")

@@ -73,6 +73,9 @@ impl Service {
             Ok::<_, Error>((notebook, scratch, workdir))
         })
         .await?;
+        if order.hook.params.workdir == Workdir::Scratch {
+            self.copy_owners_dependencies(&order.hook, &order.version.histo, workdir.clone()).await?;
+        }
         let hook = order.hook.clone();
         let kernel = self.kernel_of(&notebook, &hook, &order.version).await?;
         let accept = call.accept();

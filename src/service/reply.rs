@@ -1,10 +1,9 @@
 //! What a caller gets.
 
-use std::path::PathBuf;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::OpenFile;
 use crate::model::{RunError, RunId};
 
 /// What the caller gets.
@@ -51,7 +50,7 @@ pub enum ReplyBody {
 pub enum Content {
     Bytes(Vec<u8>),
     /// Open, so it can be streamed after its folder is gone.
-    File(std::fs::File, PathBuf),
+    File(OpenFile),
 }
 
 impl Default for Content {

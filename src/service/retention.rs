@@ -106,6 +106,7 @@ impl Service {
             (pruned.answers, pruned.idempotency_keys) = self.remove_expired(sweep.dry_run, now).await?;
             if !sweep.dry_run {
                 self.remove_old_events(now).await?;
+                self.forget_notifications(now).await?;
                 self.sweep_subscriptions(now).await?;
             }
         }

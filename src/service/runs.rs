@@ -61,6 +61,13 @@ impl Service {
         self.output(caller, run.hook, run.histo).await
     }
 
+    /// The executed notebook that a run left, as a page without scripts.
+    pub async fn run_page(&self, caller: &Caller, id: RunId) -> Result<Vec<u8>> {
+        let output = self.run_output(caller, id).await?;
+        let _turn = self.renders.acquire().await.map_err(|error| Error::Internal(error.to_string()))?;
+        self.kernels.to_still_html(&output, "Output").await
+    }
+
     /// Stops a run, and waits until its kernel is gone.
     ///
     /// # Errors

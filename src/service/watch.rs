@@ -12,9 +12,10 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::Marked;
+use super::credential::{Credential, Masks};
 use crate::clock::SharedClock;
 use crate::kernel::{Happening, Observer, progress_in_display, progress_in_stream};
-use crate::model::{CellStatus, Progress, RunEvent, RunId, RunState};
+use crate::model::{Caller, CellStatus, Progress, RunEvent, RunId, RunState};
 use crate::notebook::{Injected, mask};
 use crate::response::{self, Callback};
 
@@ -35,6 +36,10 @@ pub(super) struct LiveRun {
     clock: SharedClock,
     cancel: CancellationToken,
     answered: CancellationToken,
+    /// What its kernel says who it is with, while it has one.
+    pub(super) credential: Mutex<Option<Credential>>,
+    /// What may not show of it.
+    pub(super) masks: Masks,
     log: Mutex<Log>,
     /// How many events there have been; closed with the run.
     count: Mutex<Option<watch::Sender<u64>>>,
@@ -70,6 +75,8 @@ impl Live {
             clock: self.clock.clone(),
             cancel: CancellationToken::new(),
             answered: CancellationToken::new(),
+            credential: Mutex::default(),
+            masks: Masks::default(),
             log: Mutex::default(),
             count: Mutex::new(Some(watch::Sender::new(0))),
         });
@@ -79,6 +86,11 @@ impl Live {
 
     pub(super) fn get(&self, run: RunId) -> Option<Arc<LiveRun>> {
         self.runs().get(&run).cloned()
+    }
+
+    /// Whom the bearer of the token with this hash acts for, and in which run.
+    pub(super) fn admits(&self, hash: &[u8; 32]) -> Option<(Caller, RunId)> {
+        self.runs().iter().find_map(|(id, run)| Some((run.admits(hash)?, *id)))
     }
 
     /// The run has ended, or will go on elsewhere: nobody finds it any more, and those who watch it come to their end.
@@ -245,17 +257,17 @@ impl Watcher {
     }
 
     fn published(&self, cell: usize, kind: &str, content: &Value) {
-        let secrets = self.injected.as_ref().map_or(&[][..], |injected| injected.secrets());
+        let secrets = self.run.masks.texts();
         if kind == "stream" {
             // A notebook may publish by itself, and a name is neither masked nor counted.
             let name = if content["name"] == "stderr" { "stderr" } else { "stdout" }.to_owned();
             let mut text = content["text"].as_str().unwrap_or_default().to_owned();
             let progress = progress_in_stream(&text);
-            mask(&mut text, secrets);
+            mask(&mut text, &secrets);
             self.run.happened(RunEvent::Stream { cell: self.original(cell), name, text });
-            self.progress(progress, secrets);
+            self.progress(progress, &secrets);
         } else if kind == "display_data" || kind == "update_display_data" {
-            self.progress(progress_in_display(content), secrets);
+            self.progress(progress_in_display(content), &secrets);
         }
         if kind == "display_data" || kind == "execute_result" {
             let first = response::is_marked(content) && !self.marked.swap(true, Ordering::Relaxed);

@@ -8,6 +8,7 @@
 //! <data>/admin.token
 //! <data>/.nbhook/                                     the server's own: lock, database, kernel environment, scratch, mail,
 //!                                                     calls/<run>/… (uploads of runs to come), answers/<run> (bodies),
+//!                                                     files/<id>/<histo> (dependencies and assets, `store/stored.rs`),
 //!                                                     reserve (room for what has to be written on a full disk)
 //! ```
 //!
@@ -148,9 +149,14 @@ impl Files {
         Ok(Some(FileStamp { size: metadata.len(), modified: metadata.modified().map_err(at(&path))? }))
     }
 
+    /// Where a version's own dependencies are, if it has some.
+    pub(super) fn own_dependencies(&self, hook: &Hook, histo: &Histo) -> PathBuf {
+        self.of(hook).join(histo.as_str()).join("dependencies")
+    }
+
     /// Copies a version's dependencies into a run's directory.
     pub fn copy_dependencies(&self, hook: &Hook, histo: &Histo, target: &Path) -> Result<()> {
-        let source = self.of(hook).join(histo.as_str()).join("dependencies");
+        let source = self.own_dependencies(hook, histo);
         if source.exists() { copy_tree(&source, target) } else { Ok(()) }
     }
 

@@ -5,6 +5,7 @@
 //! <data>/.nbhook/calls/<run>/<number>     what was uploaded with a call
 //! <data>/.nbhook/answers/<run>            the body of an answer
 //! <data>/.nbhook/task.key                 what task keys are made with
+//! <data>/.nbhook/secret.key               what users' secrets are encrypted with, unless the settings have it
 //! ```
 //!
 //! Blocking, as [`Files`].
@@ -14,8 +15,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::files::{at, gone, make_in_parent, read, sync_folder};
-use super::{Files, Result};
-use crate::model::RunId;
+use super::{Files, Result, StoreError};
+use crate::model::{RunId, SecretKey};
 
 impl Files {
     /// Keeps an uploaded file for a run to come, durably; `number` tells it from the run's others.
@@ -100,6 +101,18 @@ impl Files {
         }
         self.write(&path, &fresh)?;
         Ok(fresh.to_vec())
+    }
+
+    /// The key of users' secrets; `fresh` becomes it at the first start. One that cannot be read is not replaced: it may be all that
+    /// opens what is kept.
+    pub fn secret_key(&self, fresh: SecretKey) -> Result<SecretKey> {
+        let path = self.own("secret.key");
+        if let Some(text) = read(&path)? {
+            let key = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
+            return key.ok_or(StoreError::Key(path));
+        }
+        self.write(&path, format!("{}\n", fresh.expose()).as_bytes())?;
+        Ok(fresh)
     }
 }
 

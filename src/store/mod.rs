@@ -5,16 +5,23 @@
 mod database;
 mod files;
 mod kept;
+mod stored;
 #[cfg(test)]
 mod tests;
 
 pub use database::{
-    AttemptEnd, CallbackFilter, Claim, ClaimLimits, Claimed, Database, DeliveryFilter, Deployed, DueDelivery,
-    EventFilter, FinishedRun, Firing, InboxReply, KeyClaim, KeyUse, ListedOutput, NewCapture, NewDeclared, NewDeploy,
-    NewNotice, NewRun, Notice, NoticeEvent, NoticeSubject, OnRecord, Received, Recipient, RemovedRun, RunFilter,
-    Subscribed, SubscriptionFilter, Unfinished,
+    AttemptEnd, CallbackFilter, Claim, ClaimLimits, Claimed, Database, DeliveryFilter, Deployed, DueDelivery, DueMail,
+    EventFilter, FinishedRun, Firing, InboxReply, KeptSecret, KeyClaim, KeyUse, ListedOutput, MailLimits, NewCapture,
+    NewDeclared, NewDeploy, NewMail, NewNotice, NewRun, Notice, NoticeEvent, NoticeSubject, OnRecord, QueuedMail,
+    Received, Recipient, RemovedRun, RunFilter, SealedSecret, SecretLimits, Subscribed, SubscriptionFilter, Unfinished,
+    AttemptEnd, CallbackFilter, ClaimLimits, Claimed, Database, DeliveryFilter, Deployed, DueDelivery, EventFilter,
+    FinishedRun, InboxReply, KeyClaim, KeyUse, ListedOutput, NewCapture, NewDeclared, NewDeploy, NewNotice, NewRun,
+    NewStored, Notice, NoticeEvent, NoticeSubject, OnRecord, Received, Recipient, RemovedRun, RunFilter, Subscribed,
+    Notice, NoticeEvent, NoticeSubject, OnRecord, Received, Recipient, RemovedRun, RunFilter, Span, Subscribed,
+    SubscriptionFilter, Unfinished,
 };
 pub use files::{DataLock, FileStamp, Files, Found, Scratch, VersionFiles, write_atomic};
+pub use stored::{Content, StagedContent, digest};
 
 use crate::model::Invalid;
 
@@ -31,6 +38,8 @@ pub enum StoreError {
     File { path: std::path::PathBuf, source: std::io::Error },
     #[error("data folder {0} is in use by another nbhook server: stop it, or give this one another --data")]
     InUse(std::path::PathBuf),
+    #[error("{0} holds no key of 32 bytes: put the right one there, or remove it and add all secrets again")]
+    Key(std::path::PathBuf),
     #[error("{0} already exists")]
     Exists(&'static str),
     /// It cannot go as long as something else needs it.

@@ -1,12 +1,15 @@
 """nbhook: turn the notebook in front of you into a URL.
 
     from nbhook import callback, scheduler, webhook
+    from nbhook import callback, notification, secret, webhook
 
     webhook.add()                       # deploys this notebook, gives its URL
     webhook.respond_json({"ok": True})  # what a caller of the URL receives
     nbhook.progress(3, 9, "loading")    # how far the run is
     url, uuid = callback.add()          # a URL that keeps what is sent to it
     scheduler.add(cron="0 9 * * *")     # it also runs by itself
+    secret.get("warehouse")             # what you gave the server to keep
+    notification.send(to, subject, html)
 
 The package is the client of an nbhook server. It uses the standard library only, because it lives in other people's kernels, and
 importing it reads no file, opens no connection and changes nothing.
@@ -20,6 +23,8 @@ Everything public is named in ``__all__``; modules with a leading underscore are
 from __future__ import annotations
 
 from . import callback, scheduler, webhook
+from . import callback, notification, secret, webhook
+from . import asset, callback, dependency, webhook
 from ._errors import (
     ApiError,
     ConfigurationError,
@@ -57,9 +62,13 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "__version__",
+    "asset",
     "callback",
+    "dependency",
     "login",
+    "notification",
     "progress",
     "scheduler",
+    "secret",
     "webhook",
 ]

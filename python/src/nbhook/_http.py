@@ -159,6 +159,7 @@ def _why(url: str, error: BaseException, timeout: float) -> str:
 
 
 def _opener(url: str) -> OpenerDirector:
+    import os
     from urllib.parse import urlsplit
     from urllib.request import HTTPRedirectHandler, ProxyHandler, build_opener
 
@@ -168,7 +169,9 @@ def _opener(url: str) -> OpenerDirector:
 
     # A proxy from the environment is for the outside world; asking it for this machine's loopback would reach its own.
     loopback = (urlsplit(url).hostname or "") in ("localhost", "127.0.0.1", "::1")
-    return build_opener(NoRedirect, *([ProxyHandler({})] if loopback else []))
+    own = os.environ.get("NBHOOK_RUN_URL", "")  # of the server that runs the notebook, on this machine too
+    direct = loopback or bool(own and _origin(url) == _origin(own))
+    return build_opener(NoRedirect, *([ProxyHandler({})] if direct else []))
 
 
 def _origin(url: str) -> str:

@@ -62,6 +62,12 @@ def load() -> Settings:
     return Settings(url, check_token(saved["token"]))
 
 
+def load_in_run() -> Settings:
+    """As ``load``, but inside a run as that run, which may do some things for its owner without an API token."""
+    url, token = os.environ.get("NBHOOK_RUN_URL", ""), os.environ.get("NBHOOK_RUN_TOKEN", "")
+    return Settings(check_url(url), check_token(token)) if url and token else load()
+
+
 def login(url: str | None = None, token: str | None = None, debug: bool = False) -> dict[str, Any]:
     """Check a token with the server and remember both in ``~/.config/nbhook/credentials.json`` (mode 0600).
 

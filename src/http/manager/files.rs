@@ -10,6 +10,10 @@ use crate::http::error::ApiError;
 const FILES: &[(&str, &[u8])] = &[
     ("manager.css", include_bytes!("static/manager.css")),
     ("manager.js", include_bytes!("static/manager.js")),
+    ("run.js", include_bytes!("static/run.js")),
+    ("once.js", include_bytes!("static/once.js")),
+    ("rows.js", include_bytes!("static/rows.js")),
+    ("live.js", include_bytes!("static/live.js")),
     ("theme.js", include_bytes!("static/theme.js")),
     ("icon.svg", include_bytes!("static/icon.svg")),
 ];

@@ -5,14 +5,27 @@
 //! and no inbox ever gets it. Scripts and styles are in `static/`, embedded; `static/manager.js` tells what attributes a
 //! template may use (`data-send`, `data-copy`, …).
 //!
+//! `once.js` shows what the API tells once only, `rows.js` makes lists of a form's rows, `live.js` looks again at what goes on.
+//!
 //! To add a page: a template `templates/manager/<name>.html` that extends `layout.html`, a handler that ends in
 //! [`page::Page::render`], and a line in [`pages`].
 
+mod callbacks;
+mod deliveries;
 mod files;
 mod frame;
+mod happened;
 mod hooks;
+mod inboxes;
 mod page;
+mod personal;
+mod runs;
 mod session;
+mod stored;
+mod part;
+mod session;
+mod subscriptions;
+mod users;
 
 use actix_web::middleware::from_fn;
 use actix_web::web;
@@ -30,6 +43,43 @@ pub(super) fn pages(config: &mut web::ServiceConfig) {
             .service(get("/logout").route(web::post().to(session::sign_out)))
             .service(get("").route(web::get().to(hooks::list)))
             .service(get("/hooks").route(web::get().to(hooks::list)))
+            .service(get("/secrets").route(web::get().to(personal::secrets)))
+            .service(get("/notifications").route(web::get().to(personal::mails)))
+            .service(get("/assets").route(web::get().to(stored::assets)))
+            .service(get("/dependencies").route(web::get().to(stored::dependencies)))
+            .service(get("/runs").route(web::get().to(runs::list)))
+            .service(get("/runs/{id}").route(web::get().to(runs::show)))
+            .service(get("/runs/{id}/frame").route(web::get().to(runs::frame)))
+            .configure(events)
+            .configure(access)
             .default_service(web::to(super::nothing_here)),
     );
+}
+
+/// What happens, and whom it is told.
+fn events(config: &mut web::ServiceConfig) {
+    let get = |path: &str| web::resource(path);
+    config
+        .service(get("/events").route(web::get().to(happened::list)))
+        .service(get("/events/{id}").route(web::get().to(happened::show)))
+        .service(get("/inboxes").route(web::get().to(inboxes::list)))
+        .service(get("/inboxes/+new").route(web::get().to(inboxes::form))) // `new` may be an inbox
+        .service(get("/inboxes/{uuid}").route(web::get().to(inboxes::show)))
+        .service(get("/callbacks").route(web::get().to(callbacks::list)))
+        .service(get("/callbacks/new").route(web::get().to(callbacks::form)))
+        .service(get("/callbacks/{id}").route(web::get().to(callbacks::show)))
+        .service(get("/callbacks/{id}/edit").route(web::get().to(callbacks::edit)))
+        .service(get("/subscriptions").route(web::get().to(subscriptions::list)))
+        .service(get("/subscriptions/new").route(web::get().to(subscriptions::form)))
+        .service(get("/subscriptions/{id}").route(web::get().to(subscriptions::show)))
+        .service(get("/deliveries").route(web::get().to(deliveries::list)))
+        .service(get("/deliveries/{id}").route(web::get().to(deliveries::show)));
+}
+
+/// Who may do what.
+fn access(config: &mut web::ServiceConfig) {
+    let get = |path: &str| web::resource(path);
+    config
+        .service(get("/users").route(web::get().to(users::list)))
+        .service(get("/tokens").route(web::get().to(users::tokens)));
 }

@@ -56,7 +56,7 @@ impl Service {
     /// Sends what the notebook sends, if it can be sent before the run's end.
     pub(in crate::service) async fn call_back(&self, run: &mut Run, prepared: &mut Prepared, mut callback: Callback) {
         let Some(nth) = note(run, prepared, &callback) else { return };
-        mask_value(&mut callback.body, prepared.secrets());
+        mask_value(&mut callback.body, &run.live.masks.texts());
         let of_name = || prepared.callbacks.iter().filter(|one| one.declared.name == callback.name);
         let waits = of_name().any(|one| one.to.needs_response());
         let is_new = nth > run.sent.times.get(&callback.name).copied().unwrap_or_default();
@@ -107,7 +107,7 @@ impl Service {
     }
 
     async fn add_rest(&self, run: &Run, prepared: &Prepared, ending: &mut Ending) {
-        let answer = answer_of(run.order.id, ending, prepared.secrets());
+        let answer = answer_of(run.order.id, ending, &run.live.masks.texts());
         let due = due(run, prepared, &answer);
         if due.is_empty() {
             return;

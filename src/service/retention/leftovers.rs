@@ -27,7 +27,11 @@ impl Service {
                 }
             }
         }
-        Ok(if owner.is_none() { number + self.leftover_answers(dry_run).await? } else { number })
+        Ok(if owner.is_none() {
+            number + self.leftover_answers(dry_run).await? + self.leftover_contents(dry_run).await?
+        } else {
+            number
+        })
     }
 
     /// Those at the path of a hook.
@@ -69,6 +73,24 @@ impl Service {
             removed.unwrap_or_else(|error| cannot_remove(&error));
         }
         Ok(1)
+    }
+
+    /// Those of dependencies and assets.
+    async fn leftover_contents(&self, dry_run: bool) -> Result<u64> {
+        // Nobody puts one there meanwhile, which is on record only afterwards.
+        let _turn = self.change_folders().await?;
+        let mut number = 0;
+        for (id, found) in on_disk(&self.files, Files::contents).await? {
+            let known = self.db.stored_histos(id).await?;
+            let leftover: Vec<Histo> = found.into_iter().filter(|histo| !known.contains(histo)).collect();
+            number += leftover.len() as u64;
+            if dry_run || leftover.is_empty() {
+                continue;
+            }
+            let removed = on_disk(&self.files, move |files| files.remove_contents(id, &leftover)).await;
+            removed.unwrap_or_else(|error| cannot_remove(&error));
+        }
+        Ok(number)
     }
 
     async fn leftover_answers(&self, dry_run: bool) -> Result<u64> {

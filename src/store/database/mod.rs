@@ -9,16 +9,20 @@ mod calls;
 mod declared;
 mod deliveries;
 mod events;
+mod figures;
 mod hooks;
 mod inboxes;
 mod notices;
+mod notifications;
 mod outputs;
 mod profiles;
 mod retention;
 mod runs;
 mod schedules;
+mod secrets;
 mod sessions;
 mod signatures;
+mod stored;
 mod subscriptions;
 mod topics;
 mod users;
@@ -46,13 +50,17 @@ pub use calls::{KeyClaim, KeyUse};
 pub use deliveries::{AttemptEnd, ClaimLimits, Claimed, DeliveryFilter, DueDelivery, Recipient};
 use events::Subscribers;
 pub use events::{EventFilter, NewDeclared};
+pub use figures::Span;
 pub use hooks::{Deployed, NewDeploy};
 pub use inboxes::{InboxReply, NewCapture, Received};
 pub use notices::{NewNotice, Notice, NoticeEvent, NoticeSubject};
+pub use notifications::{DueMail, MailLimits, NewMail, QueuedMail};
 pub use outputs::ListedOutput;
 pub use retention::{OnRecord, RemovedRun};
 pub use runs::{FinishedRun, NewRun, RunFilter, Unfinished};
 pub use schedules::{Claim, Firing};
+pub use secrets::{KeptSecret, SealedSecret, SecretLimits};
+pub use stored::NewStored;
 pub use subscriptions::{Subscribed, SubscriptionFilter};
 
 /// A pool of connections to the one database of a data folder.
@@ -222,6 +230,9 @@ fn migrations() -> Migrator {
         (11, "hops", include_str!("../migrations/0011_hops.sql")),
         (12, "sessions", include_str!("../migrations/0012_sessions.sql")),
         (13, "schedules", include_str!("../migrations/0013_schedules.sql")),
+        (14, "secrets", include_str!("../migrations/0014_secrets.sql")),
+        (15, "files", include_str!("../migrations/0015_files.sql")),
+        (16, "figures", include_str!("../migrations/0016_figures.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)

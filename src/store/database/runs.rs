@@ -79,7 +79,7 @@ pub struct Unfinished {
 }
 
 row! {
-    struct RunRow {
+    pub(super) struct RunRow {
         id: String,
         hook_id: String,
         owner_id: String,
@@ -152,7 +152,7 @@ fn mode_text(mode: Mode) -> &'static str {
     }
 }
 
-const RUN: &str = "id, hook_id, owner_id, version, histo, state, origin, mode, rerun_of, method, attempts, created_at, \
+pub(super) const RUN: &str = "id, hook_id, owner_id, version, histo, state, origin, mode, rerun_of, method, attempts, created_at, \
                    started_at, finished_at, duration_ms, cells_total, cells_done, error, warnings, status, media_type, cells";
 
 /// A run and the path of its hook.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::{Files, at, gone};
-use crate::model::{Histo, Hook, RunId};
+use crate::model::{Histo, Hook, RunId, StoredId};
 use crate::store::Result;
 
 /// The files in a hook's folder that belong to a record.
@@ -29,6 +29,12 @@ impl Files {
             versions: versions.collect(),
             outputs: names(&folder.join("outputs"), ".ipynb")?.into_iter().map(|(_, histo)| histo).collect(),
         })
+    }
+
+    /// The contents of dependencies and assets.
+    pub fn contents(&self) -> Result<Vec<(StoredId, Vec<Histo>)>> {
+        let found = names::<StoredId>(&self.own("files"), "")?.into_iter();
+        found.map(|(path, id)| Ok((id, names(&path, "")?.into_iter().map(|(_, histo)| histo).collect()))).collect()
     }
 
     /// The runs that have a file with the body of what they answered.

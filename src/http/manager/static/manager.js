@@ -3,7 +3,7 @@
 //   <button data-send="POST /v1/runs/…/cancel" data-confirm="Really?" data-then="reload | <path> | none">
 //       sends a request to the API when pressed; data-body='{"json": 1}' is sent along
 //   <form data-send="PUT /v1/secrets/{name}" data-then="…">
-//       sends its fields as JSON: a name with dots is nested, data-type="number | json | list | bool" says what a text is,
+//       sends its fields as JSON: a name with dots is nested, data-type="number | json | list | bool | time" says what a text is,
 //       an empty field is left out unless data-empty="null | text"; {name} in the path is taken from the field of that name;
 //       with data-as="multipart" it is sent as a form with files. What the API refuses is told beside the field.
 //   <button data-copy="text">            puts a text into the clipboard
@@ -60,7 +60,11 @@ export function tell(text, kind = "good") {
 
 function then(element, answer) {
   const event = new CustomEvent("nbhook:sent", { detail: answer, bubbles: true, cancelable: true });
-  if (!element.dispatchEvent(event)) return;
+  if (element.dispatchEvent(event)) go(element, answer);
+}
+
+/** Goes on as an element's data-then says. */
+export function go(element, answer) {
   const next = element.dataset.then ?? "reload";
   if (next === "reload") location.reload();
   else if (next !== "none") location.assign(next.replaceAll(/\{(\w+)\}/g, (_, name) => encodeURIComponent(answer?.[name] ?? "")));
@@ -81,10 +85,18 @@ async function send(element, path, body) {
   }
 }
 
+/** The field of a name, or else the one that the named is a part of: `config.headers` for `config.headers[0].value`. */
+function named(form, name) {
+  for (let part = name; part; part = part.replace(/(^|[.[])[^.[]*$/, "")) {
+    if (form.elements[part]) return form.elements[part];
+  }
+  return null;
+}
+
 /** Tells beside the fields of a form what the API did not take. */
 export function show(form, error) {
   for (const { name, message } of error.problem?.errors ?? []) {
-    const field = form.elements[name] ?? form.elements[name.split(/[.[]/)[0]];
+    const field = named(form, name);
     const input = field instanceof RadioNodeList ? field[0] : field;
     if (!input) continue;
     input.setAttribute("aria-invalid", "true");
@@ -111,6 +123,7 @@ function value(input) {
     case "number": return Number(text);
     case "json": return JSON.parse(text);
     case "bool": return text === "true";
+    case "time": return new Date(text).toISOString();
     case "list": return text.split(/[\n,]/).map((item) => item.trim()).filter(Boolean);
     default: return text;
   }
@@ -178,12 +191,15 @@ async function copy(button) {
     // Not allowed, or not by TLS: the old way.
     const area = document.createElement("textarea");
     area.value = text;
-    document.body.append(area);
+    (button.closest("dialog") ?? document.body).append(area);
     area.select();
     document.execCommand("copy");
     area.remove();
   }
   tell("copied");
+  if (button.textContent.trim() !== "Copy") return;
+  button.textContent = "Copied";
+  setTimeout(() => (button.textContent = "Copy"), 2000);
 }
 
 const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });

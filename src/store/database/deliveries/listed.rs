@@ -126,6 +126,12 @@ impl Database {
         Ok(self.with_attempts(row.into_iter().collect(), "response").await?.pop())
     }
 
+    /// What is sent, if that is not just the event.
+    pub async fn delivery_body(&self, id: DeliveryId) -> Result<Option<String>> {
+        let body = sqlx::query_scalar("SELECT body FROM deliveries WHERE id = $1");
+        Ok(body.bind(id.to_string()).fetch_optional(&self.pool).await?.flatten())
+    }
+
     /// `response`: which column that is.
     async fn with_attempts(&self, rows: Vec<DeliveryRow>, response: &str) -> Result<Vec<Delivery>> {
         if rows.is_empty() {
