@@ -192,8 +192,6 @@ async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
         files.push(ok(add.body(body.clone()).send().await.unwrap()).await);
     }
     let all = async |app: &TestApp| {
-        let kept =
-            ["hooks", "runs", "tokens", "inboxes", "callbacks", "profiles", "subscriptions", "events", "schedules"];
         let kept = [
             "hooks",
             "runs",
@@ -203,6 +201,7 @@ async fn what_is_somebody_elses_is_as_unknown_as_what_is_not_there() {
             "profiles",
             "subscriptions",
             "events",
+            "schedules",
             "assets",
             "dependencies",
         ];

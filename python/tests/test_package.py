@@ -13,12 +13,9 @@ import pytest
 
 import nbhook
 from conftest import ALIAS, SOURCE
-from nbhook import callback, scheduler, webhook
-from nbhook import callback, notification, secret, webhook
+from nbhook import asset, callback, dependency, notification, scheduler, secret, webhook
 
 NAMES = [
-    "asset",
-    "dependency",
     "ApiError",
     "ConfigurationError",
     "Conflict",
@@ -34,7 +31,9 @@ NAMES = [
     "Unauthorized",
     "Unavailable",
     "__version__",
+    "asset",
     "callback",
+    "dependency",
     "login",
     "notification",
     "progress",
@@ -211,25 +210,17 @@ import nbhook, naas
     assert list((tmp_path / "home").iterdir()) == []
 
 
-def test_naas_alias_has_webhook_and_says_what_is_missing(monkeypatch):
+def test_naas_alias_has_what_naas_has_and_says_so(monkeypatch):
     monkeypatch.syspath_prepend(str(ALIAS))
     import naas
 
-    assert naas.webhook is webhook
-    assert naas.api is webhook
-    with pytest.raises(AttributeError, match="naas.asset is not in nbhook yet"):
-        naas.asset  # noqa: B018
-    assert naas.scheduler is scheduler
-    with pytest.raises(AttributeError, match=r"webhook.add\(dependencies="):
-        naas.dependency  # noqa: B018
-    assert naas.callback is callback
-    assert naas.secret is secret
-    assert naas.notification is notification
-    with pytest.raises(AttributeError, match="naas.scheduler is not in nbhook yet"):
-        naas.scheduler  # noqa: B018
-    assert naas.callback is callback
-    assert naas.asset is naas.assets and naas.dependency.add
+    assert naas.webhook is naas.api is webhook
+    assert naas.asset is naas.assets is asset
+    assert (naas.callback, naas.dependency, naas.notification) == (callback, dependency, notification)
+    assert (naas.scheduler, naas.secret) == (scheduler, secret)
     assert not hasattr(naas, "nonsense")
+    with pytest.raises(AttributeError, match="naas.scheduler"):
+        naas.pipeline  # noqa: B018
 
 
 def test_the_wheel_source_holds_no_naas():

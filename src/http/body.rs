@@ -181,20 +181,20 @@ pub(super) async fn upload(
     refuse_large(request, limit)?;
     let mut form = Multipart::new(request.headers(), bounded(payload, service, limit));
     let mut parts = Vec::new();
-    while let Some(mut field) = next_field(&mut form, parts.len(), service).await? {
+    while let Some(mut field) = next_field(&mut form, parts.len(), limit).await? {
         let (name, filename) = names(&field);
         let Some(filename) = filename else {
             let small = |size| match size {
                 ..=LARGEST_FIELD => Ok(()),
                 _ => Err(Invalid::new("body", "has a field that is too long: send files with a file name").into()),
             };
-            let content = content(&mut field, service, small).await?;
+            let content = content(&mut field, limit, small).await?;
             parts.push(Uploaded::Field(name, content));
             continue;
         };
         let upload = service.upload().await?;
         let mut file = tokio::fs::File::from_std(upload.reopen().map_err(Error::from)?);
-        while let Some(chunk) = next_chunk(&mut field, service).await? {
+        while let Some(chunk) = next_chunk(&mut field, limit).await? {
             file.write_all(&chunk).await.map_err(Error::from)?;
         }
         file.flush().await.map_err(Error::from)?;

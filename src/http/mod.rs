@@ -59,8 +59,7 @@ pub use server::{Server, start};
 use error::ApiError;
 
 fn routes(config: &mut web::ServiceConfig) {
-    for group in [public, hooks, runs, more, beside, personal, manager::pages] {
-    for group in [public, hooks, runs, more, files, manager::pages] {
+    for group in [public, hooks, runs, more, beside, personal, files, manager::pages] {
         group(config);
     }
     config.default_service(web::to(nothing_here));
@@ -233,6 +232,8 @@ fn personal(config: &mut web::ServiceConfig) {
                 .route(web::post().to(notifications::send)),
         )
         .service(on("/v1/notifications/{id}").route(web::get().to(notifications::show)));
+}
+
 /// Dependencies and assets: the same behind two names.
 fn files(config: &mut web::ServiceConfig) {
     config

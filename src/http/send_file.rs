@@ -96,10 +96,7 @@ fn condition(request: &HttpRequest, tag: &str, modified: SystemTime) -> Option<S
         (None, Some(date)) => !is_newer(modified, date),
         (None, None) => false,
     };
-    match failed {
-        true => Some(StatusCode::PRECONDITION_FAILED),
-        false => known().then_some(StatusCode::NOT_MODIFIED),
-    }
+    if failed { Some(StatusCode::PRECONDITION_FAILED) } else { known().then_some(StatusCode::NOT_MODIFIED) }
 }
 
 enum Wanted {

@@ -56,9 +56,8 @@ pub use filter::{Filter, FilterTest};
 pub use hook::{Hook, Imports, Version};
 pub use hops::{HOPS_HEADER, hops};
 pub use ids::{
-    CallbackId, DeliveryId, EventId, Histo, HookId, NotificationId, ProfileId, RunId, ScheduleId, SubscriptionId,
-    TokenId, UserId,
-    CallbackId, DeliveryId, EventId, Histo, HookId, ProfileId, RunId, StoredId, SubscriptionId, TokenId, UserId,
+    CallbackId, DeliveryId, EventId, Histo, HookId, NotificationId, ProfileId, RunId, ScheduleId, StoredId,
+    SubscriptionId, TokenId, UserId,
 };
 pub use inbox::{Capture, Inbox, InboxId, InboxSetup, object_of};
 pub use invalid::{Invalid, InvalidParameter, Place};
@@ -77,8 +76,7 @@ pub use signature::{Scheme, Secret, Signature};
 pub use signing::{CallbackMethod, SigningSecret};
 pub use stored::{Stored, StoredKind, StoredVersion};
 pub use subscription::{Subscription, SubscriptionKind, SubscriptionMode, SubscriptionStatus, Target};
-pub use token::{ApiToken, HookToken, RunToken, SessionToken, TaskKey, TokenHash};
-pub use token::{ApiToken, AssetToken, HookToken, SessionToken, TaskKey, TokenHash};
+pub use token::{ApiToken, AssetToken, HookToken, RunToken, SessionToken, TaskKey, TokenHash};
 pub use topic::TopicName;
 pub use user::{Caller, Owner, Role, TokenInfo, User};
 pub use user_mail::{Attachment, MailRecord, MailState, UserMail, attachment_name};

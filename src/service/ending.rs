@@ -215,9 +215,10 @@ pub(super) async fn reply(
             let opened = tokio::task::spawn_blocking(move || {
                 let (file, path) = open_within(&path, &roots)?;
                 // Later runs may write to what is in a directory that they share; a run that goes on, to its own.
-                let read = match roots[0] == roots[1] && !goes_on {
-                    true => OpenFile::read(file),
-                    false => OpenFile::snapshot(file, &roots[1]),
+                let read = if roots[0] == roots[1] && !goes_on {
+                    OpenFile::read(file)
+                } else {
+                    OpenFile::snapshot(file, &roots[1])
                 };
                 Ok::<_, String>((
                     read.map_err(|error| format!("respond_file: the file cannot be read: {}", error.kind()))?,

@@ -112,7 +112,6 @@ use crate::model::{Mode, RunState};
 use crate::random::SharedRandom;
 pub use crate::response::Accept;
 use crate::sealing::Sealer;
-pub use crate::store::InboxReply;
 pub use crate::store::{Content as FileContent, InboxReply};
 use crate::store::{Database, Files};
 use crate::templates::Templates;

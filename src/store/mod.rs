@@ -12,12 +12,8 @@ mod tests;
 pub use database::{
     AttemptEnd, CallbackFilter, Claim, ClaimLimits, Claimed, Database, DeliveryFilter, Deployed, DueDelivery, DueMail,
     EventFilter, FinishedRun, Firing, InboxReply, KeptSecret, KeyClaim, KeyUse, ListedOutput, MailLimits, NewCapture,
-    NewDeclared, NewDeploy, NewMail, NewNotice, NewRun, Notice, NoticeEvent, NoticeSubject, OnRecord, QueuedMail,
-    Received, Recipient, RemovedRun, RunFilter, SealedSecret, SecretLimits, Subscribed, SubscriptionFilter, Unfinished,
-    AttemptEnd, CallbackFilter, ClaimLimits, Claimed, Database, DeliveryFilter, Deployed, DueDelivery, EventFilter,
-    FinishedRun, InboxReply, KeyClaim, KeyUse, ListedOutput, NewCapture, NewDeclared, NewDeploy, NewNotice, NewRun,
-    NewStored, Notice, NoticeEvent, NoticeSubject, OnRecord, Received, Recipient, RemovedRun, RunFilter, Subscribed,
-    Notice, NoticeEvent, NoticeSubject, OnRecord, Received, Recipient, RemovedRun, RunFilter, Span, Subscribed,
+    NewDeclared, NewDeploy, NewMail, NewNotice, NewRun, NewStored, Notice, NoticeEvent, NoticeSubject, OnRecord,
+    QueuedMail, Received, Recipient, RemovedRun, RunFilter, SealedSecret, SecretLimits, Span, Subscribed,
     SubscriptionFilter, Unfinished,
 };
 pub use files::{DataLock, FileStamp, Files, Found, Scratch, VersionFiles, write_atomic};

@@ -1,13 +1,14 @@
 """nbhook: turn the notebook in front of you into a URL.
 
-    from nbhook import callback, scheduler, webhook
-    from nbhook import callback, notification, secret, webhook
+    from nbhook import asset, callback, dependency, notification, scheduler, secret, webhook
 
     webhook.add()                       # deploys this notebook, gives its URL
     webhook.respond_json({"ok": True})  # what a caller of the URL receives
     nbhook.progress(3, 9, "loading")    # how far the run is
     url, uuid = callback.add()          # a URL that keeps what is sent to it
     scheduler.add(cron="0 9 * * *")     # it also runs by itself
+    asset.add("logo.png")               # a file with a public URL
+    dependency.add("regions.csv")       # a file that runs of your notebooks beside it find
     secret.get("warehouse")             # what you gave the server to keep
     notification.send(to, subject, html)
 
@@ -22,9 +23,7 @@ Everything public is named in ``__all__``; modules with a leading underscore are
 
 from __future__ import annotations
 
-from . import callback, scheduler, webhook
-from . import callback, notification, secret, webhook
-from . import asset, callback, dependency, webhook
+from . import asset, callback, dependency, notification, scheduler, secret, webhook
 from ._errors import (
     ApiError,
     ConfigurationError,

@@ -18,12 +18,11 @@ mod happened;
 mod hooks;
 mod inboxes;
 mod page;
+mod part;
 mod personal;
 mod runs;
 mod session;
 mod stored;
-mod part;
-mod session;
 mod subscriptions;
 mod users;
 
