@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Each command line is read by a test.
-const EXAMPLES: [&str; 67] = [
+const EXAMPLES: [&str; 72] = [
     "nbhook serve --listen 0.0.0.0:8000 --public-url https://hooks.example.org",
     "nbhook demo --keep",
     "nbhook doctor --data production",
@@ -65,6 +65,11 @@ const EXAMPLES: [&str; 67] = [
     "nbhook events list --since 1h",
     "nbhook events show 0198c5f0-0000-7000-8000-000000000001",
     "nbhook topics read sales --from now",
+    "nbhook secret add API_KEY < key.txt",
+    "nbhook secret list",
+    "nbhook secret get API_KEY",
+    "nbhook secret delete API_KEY",
+    "nbhook notify --to ops@example.org --subject 'the report is ready' < mail.txt",
     "nbhook token create laptop",
     "nbhook token list",
     "nbhook token revoke 0198c5f0-0000-7000-8000-000000000001",
