@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use nbhook::app::{App, Seams};
+use nbhook::app::{App, Seams, StartError};
 use nbhook::clock::{MockClock, SharedClock, SystemClock};
 use nbhook::config::{ExecutorChoice, Secret, Settings};
 use nbhook::kernel::environment::Requirements;
 use nbhook::random::SystemRandom;
+use nbhook::store::StoreError;
 use nbhook::webhook::{Resolve, SystemResolver};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -119,7 +120,16 @@ impl TestApp {
             None => Arc::new(SystemClock),
         };
         let seams = Seams { clock: shared, random: Arc::new(SystemRandom), resolver };
-        let app = App::start(settings, Requirements::Kernel, seams, |_| {}).await.expect("the server starts");
+        // A process that another test is just starting has the last server's lock until its exec.
+        let begun = std::time::Instant::now();
+        let app = loop {
+            match App::start(settings.clone(), Requirements::Kernel, seams.clone(), |_| {}).await {
+                Err(StartError::Data(StoreError::InUse(_))) if begun.elapsed() < Duration::from_secs(5) => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                started => break started.expect("the server starts"),
+            }
+        };
         let url = format!("http://{}", app.address());
         Self { url, http: client(), data, clock, app: Some(app) }
     }
