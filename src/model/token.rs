@@ -26,75 +26,59 @@ fn base62(bytes: &[u8; 20], width: usize) -> String {
 /// Base-62 digits that 160 bits need.
 const TOKEN_WIDTH: usize = 27;
 
-/// The secret part of a hook's URL: 160 random bits in base 62. Whoever knows it may call the hook.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct HookToken(String);
+/// Defines a token that is 160 random bits in base 62, and does not show in `Debug`.
+macro_rules! random_token {
+    ($(#[$doc:meta])* $name:ident, $field:literal, $refusal:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash)]
+        pub struct $name(String);
 
-impl HookToken {
-    #[must_use]
-    pub fn from_random(bytes: [u8; 20]) -> Self {
-        Self(base62(&bytes, TOKEN_WIDTH))
-    }
+        impl $name {
+            #[must_use]
+            pub fn from_random(bytes: [u8; 20]) -> Self {
+                Self(base62(&bytes, TOKEN_WIDTH))
+            }
 
-    /// The token itself. Belongs into URLs given to its owner and into the database, never into a log or an error.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for HookToken {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.len() == TOKEN_WIDTH && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(Invalid::new("token", "not a hook token"))
+            /// The token itself. Belongs to whom it was given to and, unless hashed, into the database; never into a log or an error.
+            #[must_use]
+            pub fn expose(&self) -> &str {
+                &self.0
+            }
         }
-    }
-}
 
-impl fmt::Debug for HookToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HookToken(***)")
-    }
-}
+        impl FromStr for $name {
+            type Err = Invalid;
 
-/// The secret part of an asset's URL: 160 random bits in base 62. Whoever knows it may read the asset.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct AssetToken(String);
-
-impl AssetToken {
-    #[must_use]
-    pub fn from_random(bytes: [u8; 20]) -> Self {
-        Self(base62(&bytes, TOKEN_WIDTH))
-    }
-
-    /// The token itself. Belongs into URLs given to its owner and into the database, never into a log or an error.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for AssetToken {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.len() == TOKEN_WIDTH && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(Invalid::new("token", "not an asset's token"))
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                if text.len() == TOKEN_WIDTH && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(Invalid::new($field, $refusal))
+                }
+            }
         }
-    }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(***)"))
+            }
+        }
+    };
 }
 
-impl fmt::Debug for AssetToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AssetToken(***)")
-    }
-}
+random_token!(
+    /// The secret part of a hook's URL: 160 random bits in base 62. Whoever knows it may call the hook.
+    HookToken,
+    "token",
+    "not a hook token"
+);
+
+random_token!(
+    /// The secret part of an asset's URL: 160 random bits in base 62. Whoever knows it may read the asset.
+    AssetToken,
+    "token",
+    "not an asset's token"
+);
 
 /// What lets the caller of an asynchronous run ask about that run, and nobody else: part of its task's URL.
 #[derive(Clone, PartialEq, Eq)]
@@ -155,39 +139,12 @@ impl fmt::Debug for ApiToken {
     }
 }
 
-/// What a browser is signed in with, as its cookie has it: 160 random bits in base 62. Stored only as a [`TokenHash`].
-#[derive(Clone, PartialEq, Eq)]
-pub struct SessionToken(String);
-
-impl SessionToken {
-    #[must_use]
-    pub fn from_random(bytes: [u8; 20]) -> Self {
-        Self(base62(&bytes, TOKEN_WIDTH))
-    }
-
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for SessionToken {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.len() == TOKEN_WIDTH && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(Invalid::new("session", "not a session"))
-        }
-    }
-}
-
-impl fmt::Debug for SessionToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionToken(***)")
-    }
-}
+random_token!(
+    /// What a browser is signed in with, as its cookie has it: 160 random bits in base 62. Stored only as a [`TokenHash`].
+    SessionToken,
+    "session",
+    "not a session"
+);
 
 /// What the kernel of one run says who it is with, as long as that run goes on: `nbr_` and 160 random bits in base 62. It is in the
 /// kernel's environment and nowhere else; the server keeps its hash, in memory.
