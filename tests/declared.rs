@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::future::join_all;
 use hmac::{Hmac, Mac as _};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -290,6 +291,26 @@ async fn a_notebook_sends_at_once_and_an_attempt_does_not_send_again() {
     let record = app.get(&format!("/v1/runs/{run}")).await;
     assert_eq!(record["attempts"], 2);
     assert_eq!(record["warnings"], json!(["the notebook sent the callback `unknown`, which is not declared"]));
+}
+
+/// What the notebook sends is written while its start is still being written, and neither waits for the other for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callback_of_the_first_moment_holds_nobody_up() {
+    let (app, receiver) = (app().await, Receiver::start().await);
+    let code = "from nbhook import webhook\nwebhook.callback('step', {'n': n})\nwebhook.respond_json(n)";
+    let deploy = json!({
+        "path": "a.ipynb",
+        "notebook": notebook(&[code]),
+        "params": {"timeout": 20},
+        "callbacks": {"step": {"{$request.body#/to}": {}}},
+    });
+    let hook = ok(app.api(Method::POST, "/v1/hooks").json(&deploy).send().await.unwrap()).await;
+    let runs = (0..16).map(|n| {
+        let (http, url, to) = (app.http.clone(), url(&hook), receiver.url());
+        async move { ok(http.post(url).json(&json!({"to": to, "n": n})).send().await.unwrap()).await }
+    });
+    join_all(runs).await;
+    receiver.wait_for(16).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

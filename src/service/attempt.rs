@@ -1,6 +1,5 @@
 //! Carrying out a run: waiting for its turn, executing its cells, and trying again where that was wished.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +45,12 @@ impl From<RunError> for Stopped {
     fn from(error: RunError) -> Self {
         Self::Failed(error)
     }
+}
+
+/// What ended an execution before its time.
+enum Cut {
+    Cancelled,
+    Interrupted,
 }
 
 /// What an attempt came to.
@@ -188,8 +193,8 @@ impl Service {
 
     /// Runs the cells.
     async fn execute(&self, run: &mut Run, prepared: &mut Prepared) -> Result<(Execution, Leaving), Stopped> {
-        let (early, mut marked) = mpsc::channel(1);
-        let (calls, mut called) = mpsc::channel(MOST + 1);
+        let (early, marked) = mpsc::channel(1);
+        let (calls, called) = mpsc::channel(MOST + 1);
         let watcher = Watcher::new(run.live.clone(), prepared.injected.clone(), early, calls);
         let token = self.random.bits160().map(RunToken::from_random).map_err(|error| {
             tracing::error!(%error, "cannot make the run's token");
@@ -198,50 +203,51 @@ impl Service {
         run.live.masks.add(prepared.secrets().iter().map(String::as_str));
         let _let_in = LetIn::new(&run.live, &token, &run.order.hook);
         let job = self.job(prepared, Arc::new(watcher), &token);
-        let id = run.order.id;
+        let (id, live) = (run.order.id, run.live.clone());
         let record = async {
             // The run is on record already; that it has started need not be before it does.
             if let Err(error) = self.db.start_run(id, self.clock.now()).await {
                 tracing::error!(%error, "cannot record the start of the run");
             }
         };
-        let executing = self.executor.execute(job);
-        let live = run.live.clone();
         live.begin_attempt();
-        let mut work = pin!(async { tokio::join!(executing, record).0 });
-        let executed = loop {
+        // Dropping the execution kills its kernel.
+        let executing = async {
             tokio::select! {
-                executed = &mut work => break executed,
-                Some(output) = marked.recv() => self.answer_early(run, prepared, &output).await,
-                Some(callback) = called.recv() => self.call_back(run, prepared, callback).await,
-                // Dropping the execution kills its kernel.
-                () = live.cancelled() => {
-                    self.call_back_rest(run, prepared, &mut called).await;
-                    return Err(self.killed(prepared, cancelled()).await);
-                }
-                () = self.interrupt.cancelled() => {
-                    self.call_back_rest(run, prepared, &mut called).await;
-                    let error = RunError::new(ErrorKind::Interrupted, "the server was stopped before the run ended");
-                    let stopped = self.killed(prepared, error).await;
-                    return Err(if goes_on(&run.order) { Stopped::Parked } else { stopped });
-                }
+                (executed, ()) = async { tokio::join!(self.executor.execute(job), record) } => Ok(executed),
+                () = live.cancelled() => Err(Cut::Cancelled),
+                () = self.interrupt.cancelled() => Err(Cut::Interrupted),
             }
         };
-        // What was marked in the last moment.
-        if let Ok(output) = marked.try_recv() {
-            self.answer_early(run, prepared, &output).await;
+        // Beside it, not in its turns: what is written for the notebook may have to wait for what is being written there.
+        match tokio::join!(executing, self.react(run, prepared, marked, called)).0 {
+            Ok(executed) => executed.map_err(|error| {
+                tracing::error!(%error, kernel = prepared.kernel.name, "cannot start the kernel");
+                internal("the kernel could not be started").into()
+            }),
+            Err(Cut::Cancelled) => Err(self.killed(prepared, cancelled()).await),
+            Err(Cut::Interrupted) => {
+                let error = RunError::new(ErrorKind::Interrupted, "the server was stopped before the run ended");
+                let stopped = self.killed(prepared, error).await;
+                Err(if goes_on(&run.order) { Stopped::Parked } else { stopped })
+            }
         }
-        self.call_back_rest(run, prepared, &mut called).await;
-        executed.map_err(|error| {
-            tracing::error!(%error, kernel = prepared.kernel.name, "cannot start the kernel");
-            internal("the kernel could not be started").into()
-        })
     }
 
-    /// Sends the callbacks that the notebook has sent by now.
-    async fn call_back_rest(&self, run: &mut Run, prepared: &mut Prepared, called: &mut mpsc::Receiver<Callback>) {
-        while let Ok(callback) = called.try_recv() {
-            self.call_back(run, prepared, callback).await;
+    /// Answers and calls back as the notebook says so. Ends when all is done that was sent, and the job, which sends it, is gone.
+    async fn react(
+        &self,
+        run: &mut Run,
+        prepared: &mut Prepared,
+        mut marked: mpsc::Receiver<Marked>,
+        mut called: mpsc::Receiver<Callback>,
+    ) {
+        loop {
+            tokio::select! {
+                Some(output) = marked.recv() => self.answer_early(run, prepared, &output).await,
+                Some(callback) = called.recv() => self.call_back(run, prepared, callback).await,
+                else => break,
+            }
         }
     }
 
