@@ -66,7 +66,7 @@ async fn a_person_gets_along_in_both_themes_and_on_a_telephone() {
         allow_local(settings);
         settings.outbound.retry_schedule = Vec::new(); // what fails is given up at once
     });
-    let (app, receiver) = (app.await, Receiver::start().await);
+    let (app, receiver, gates) = (app.await, Receiver::start().await, tempfile::TempDir::new().unwrap());
     for (theme, width) in [("light", 1280), ("dark", 1280), ("light", 390)] {
         // It takes the test, fails once, and is mended.
         receiver.answers([200.into(), Answer::from(503).body("<b>the database is gone</b>"), 200.into()]);
@@ -74,6 +74,7 @@ async fn a_person_gets_along_in_both_themes_and_on_a_telephone() {
             "url": app.url,
             "token": ADMIN,
             "out": out,
+            "gates": gates.path(),
             "theme": theme,
             "width": width,
             "browser": browser(),
@@ -83,6 +84,6 @@ async fn a_person_gets_along_in_both_themes_and_on_a_telephone() {
         });
         let seen = walk(&setup).await;
         assert_eq!((&seen["elsewhere"], &seen["problems"]), (&json!([]), &json!([])), "{theme}, {width} px");
-        assert!(seen["pages"].as_u64() >= Some(20) && seen["requests"].as_u64() >= Some(100), "{seen}");
+        assert!(seen["pages"].as_u64() >= Some(45) && seen["requests"].as_u64() >= Some(100), "{seen}");
     }
 }

@@ -1,14 +1,5 @@
-// The walk: from signing in to a delivery that failed and was sent again.
-
-/** Drops a file onto an element, as a browser does it. */
-export async function drop(page, selector, { name, text }) {
-  const files = await page.evaluateHandle(({ name, text }) => {
-    const files = new DataTransfer();
-    files.items.add(new File([text], name, { type: "application/x-ipynb+json" }));
-    return files;
-  }, { name, text });
-  for (const kind of ["dragenter", "dragover", "drop"]) await page.dispatchEvent(selector, kind, { dataTransfer: files });
-}
+// The walk: from signing in, by way of notebooks, to a delivery that failed and was sent again.
+import { notebooks } from "./notebooks.mjs";
 
 /** What is told once; goes on. */
 async function once(page) {
@@ -27,6 +18,7 @@ export async function steps(page, step, scene) {
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.getByRole("heading", { name: "Callbacks" }).waitFor();
   });
+  await notebooks(page, step, scene);
   const mark = `${scene.theme} ${scene.width}`; // of this walk, as others come before and after
   const name = `billing ${mark}`;
   await step("a callback is made", async () => {

@@ -1,7 +1,7 @@
 // Walks through the manager in a real Chromium, as a person does, and fails if anything goes wrong on the way: an error in the
 // console, a request that fails or leaves the server, a page that cannot be used without a mouse or eyes.
 //
-// usage: node walk.mjs '{"url", "token", "out", "theme", "width", "browser", "modules", "notebook", "receiver"}'
+// usage: node walk.mjs '{"url", "token", "out", "gates", "theme", "width", "browser", "modules", "notebook", "receiver"}'
 // Prints what it has seen as one line of JSON. `tests/browser.rs` starts it.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";

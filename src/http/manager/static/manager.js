@@ -213,12 +213,17 @@ export function times(within = document) {
     const seconds = (at - Date.now()) / 1000;
     const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? UNITS.at(-1);
     const isNear = Math.abs(seconds) < 7 * 86400;
-    element.textContent = isNear && !("exact" in element.dataset) ? relative.format(Math.round(seconds / size), unit) : at.toLocaleString();
+    element.textContent = isNear && !("exact" in element.dataset) ? relative.format(Math.round(seconds / size), unit) : at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
     element.title = `${at.toLocaleString()} (${element.dateTime})`;
   }
 }
 times();
 setInterval(times, 30000);
+
+document.querySelector("[data-menu]")?.addEventListener("click", ({ currentTarget }) => {
+  const isOpen = currentTarget.closest("nav").classList.toggle("open");
+  currentTarget.setAttribute("aria-expanded", isOpen);
+});
 
 document.querySelector("[data-theme-switch]")?.addEventListener("click", () => {
   const isDark = page.theme ? page.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
