@@ -363,7 +363,10 @@ async fn what_has_ended_is_sent_again_when_it_is_asked_for() {
     let dead = scene.becomes("dead", 2).await;
     receiver.answers([500, 200]);
     let begun = ok(scene.app.api(Method::POST, &retry(&dead)).send().await.unwrap()).await;
-    assert_eq!((&begun["status"], &begun["finished_at"]), (&json!("pending"), &Value::Null));
+    assert!(
+        begun["status"] != "dead" && begun["finished_at"].is_null(),
+        "it goes on, and may be under way already: {begun}"
+    );
     scene.becomes("retrying", 3).await;
     scene.turn(TimeDelta::seconds(7));
     scene.becomes("delivered", 4).await;
