@@ -65,6 +65,9 @@ pub use secrets::{KeptSecret, SealedSecret, SecretLimits};
 pub use stored::NewStored;
 pub use subscriptions::{Subscribed, SubscriptionFilter};
 
+/// How long to wait for the turn to write. Thousands are over in that time.
+const LONGEST_TURN: Duration = Duration::from_mins(1);
+
 /// A pool of connections to the one database of a data folder.
 #[derive(Debug, Clone)]
 pub struct Database {
@@ -210,9 +213,11 @@ impl Database {
         self.bells.topics.subscribe()
     }
 
-    /// The turn to write; for single statements that callers wait for.
+    /// The turn to write; for single statements that callers wait for. Does not wait for ever for one that never ends.
     async fn turn(&self) -> Result<OwnedSemaphorePermit> {
-        self.turn.clone().acquire_owned().await.map_err(|error| StoreError::Corrupt(error.to_string()))
+        let turn = tokio::time::timeout(LONGEST_TURN, self.turn.clone().acquire_owned()).await;
+        let turn = turn.map_err(|_| sqlx::Error::PoolTimedOut)?;
+        turn.map_err(|error| StoreError::Corrupt(error.to_string()))
     }
 }
 
