@@ -4,7 +4,7 @@ What a comment right before a block may say:
 
 - ``not run: why``      it cannot be run here
 - ``file: path``        it is the content of this file
-- ``cell of path``      (Python) the next cell of this notebook; ``, tagged parameters`` tags it
+- ``cell of path``      the next cell of this notebook, for Python or bash; ``, tagged parameters`` tags it
 - ``answer``            it is what the block before it printed
 - ``fails``             its commands end with an error, or its cell raises one
 - ``goes on``           it does not end by itself: the server, in a terminal of its own, in place of the one before

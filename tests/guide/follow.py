@@ -96,11 +96,11 @@ def run(reader: Reader, block: Block) -> str:
         return reader.goes_on(block.text)
     if block.language == "console":
         return typed(reader, block.text)
+    notebook, _, tag = (block.told("cell of ") or "").partition(", tagged ")
     if block.language in SHELL:
-        return reader.sh(block.text, fails)
+        return reader.bash_cell(block.text, notebook, tag) if notebook else reader.sh(block.text, fails)
     if block.language == "javascript":
         return reader.javascript(block.text) if shutil.which("node") else ""
-    notebook, _, tag = (block.told("cell of ") or "").partition(", tagged ")
     return reader.cell(block.text, notebook, tag, fails)
 
 

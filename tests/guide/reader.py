@@ -21,6 +21,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 #: What pages call the server, the reader's home folder, and a machine of theirs that takes what is sent to it.
 SERVER, HOME, RECEIVER = "http://127.0.0.1:8000", "/home/ada", "https://example.org"
 SENDER = "nbhook <nbhook@example.org>"
+PYTHON = {"name": "python3", "language": "python", "display_name": "Python 3"}
+BASH = {"name": "bash", "language": "bash", "display_name": "Bash"}
 
 _SERVES = re.compile(r"^nbhook serves (\S+)$", re.MULTILINE)
 _PUBLIC = re.compile(r"https?://[^\s\"'<>]+?/(hooks|inbox|assets|v1/tasks)/[\w-]{20,}(?:\?key=[\w-]+)?")
@@ -158,16 +160,20 @@ class Reader:
         """Adds a cell to a notebook (none: a console), saves it, and runs the cell in the notebook's kernel."""
         source = self.real(source).rstrip("\n")
         if notebook:
-            self._add_cell(self.home / notebook, source, tag)
+            self._add_cell(self.home / notebook, source, tag, PYTHON)
         output, raised = self._kernel(notebook).run(source)
         if raised != fails:
             raise Failed(("it raised an exception\n" if raised else "it raised nothing\n") + self.told(output))
         return self.told(output)
 
+    def bash_cell(self, source: str, notebook: str, tag: str) -> str:
+        """Adds a cell to a notebook for bash, which is run by the server only."""
+        self._add_cell(self.home / notebook, self.real(source).rstrip("\n"), tag, BASH)
+        return ""
+
     @staticmethod
-    def _add_cell(path: Path, source: str, tag: str) -> None:
+    def _add_cell(path: Path, source: str, tag: str, kernel: dict[str, str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
         document = json.loads(path.read_text()) if path.exists() else {"cells": [], "metadata": {"kernelspec": kernel}}
         document.update(nbformat=4, nbformat_minor=4)
         metadata = {"tags": [tag]} if tag else {}
