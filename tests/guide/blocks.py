@@ -67,7 +67,7 @@ class Block:
             return "does not say why it is not run"
         if not self.language:
             return "a block without a language"
-        if (test := self.told("tested by: ")) is not None and "operations.md" not in (TESTS / test).read_text(encoding="utf-8"):
+        if (test := self.told("tested by: ")) is not None and Path(self.page).name not in (TESTS / test).read_text(encoding="utf-8"):
             return f"{test} does not test it"
         checked = self.language in (*CODE, *ANSWERS) or any(self.told(mark) is not None for mark in CHECKED)
         return None if checked else f"nothing checks a block of {self.language!r}"

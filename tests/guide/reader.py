@@ -45,6 +45,8 @@ class Reader:
         self.shell: subprocess.Popen[str] | None = None
         self._steps = self.home / ".steps"
         self._steps.mkdir()
+        # No progress bar, as there is none in a terminal for what is short.
+        (self.home / ".curlrc").write_text("silent\nshow-error\n")
         self._open_shell()
         if not own_server:
             self._serve()
