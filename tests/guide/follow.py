@@ -14,9 +14,11 @@ import shutil
 import sys
 import time
 import traceback
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import alerts
 from blocks import ANSWERS, SHELL, Block, blocks
 from compare import answer_matches
 from reader import PATIENCE, REPOSITORY, Failed, Reader
@@ -73,7 +75,9 @@ def step(reader: Reader, block: Block, printed: str) -> str:
     if failure := parsed(block):
         raise Failed(failure)
     if block.told("alerts") is not None:
-        reader.knows_the_metrics_of(block.text)
+        with urllib.request.urlopen(f"{reader.server}/metrics") as answer:
+            if wrong := alerts.problems(block.text, answer.read().decode()):
+                raise Failed("\n".join(wrong))
         return printed
     for mark, there in (("mail", reader.mail_server), ("received", reader.receiver)):
         if block.told(mark) is not None and there:
