@@ -32,6 +32,7 @@ fn is_png(bytes: &[u8]) -> bool {
 
 #[test]
 fn it_shows_an_answer_saves_it_and_ends_and_does_so_again() {
+    assert!(include_str!("../README.md").contains("\ncargo run --release -- demo\n"), "the README says something else");
     let data = TempDir::new().unwrap();
     let mut urls = Vec::new();
     for _ in 0..2 {

@@ -34,5 +34,29 @@ pub(super) async fn metrics(service: web::Data<Service>) -> HttpResponse {
 /// The process' one recorder; set up at the first use.
 pub(super) fn recorder() -> Option<&'static PrometheusHandle> {
     static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
-    RECORDER.get_or_init(|| PrometheusBuilder::new().install_recorder().ok()).as_ref()
+    let begin = || {
+        let handle = PrometheusBuilder::new().install_recorder().ok()?;
+        begin_at_zero();
+        Some(handle)
+    };
+    RECORDER.get_or_init(begin).as_ref()
+}
+
+/// What alerts look at is there from the start: Prometheus sees no increase in what begins with 1.
+fn begin_at_zero() {
+    const COUNTERS: [(&str, &str, &[&str]); 5] = [
+        ("nbhook_runs_total", "state", &["succeeded", "failed", "timed_out", "cancelled", "interrupted"]),
+        ("nbhook_mails_total", "result", &["sent", "failed"]),
+        ("nbhook_delivery_attempts_total", "result", &["delivered", "rejected", "failed", "dead"]),
+        ("nbhook_schedules_fired_total", "skipped", &["false", "true"]),
+        ("nbhook_calls_unsigned_total", "reason", &["missing", "wrong", "too-old", "replayed"]),
+    ];
+    for (name, label, values) in COUNTERS {
+        for &value in values {
+            metrics::counter!(name, label => value).absolute(0);
+        }
+    }
+    for name in ["nbhook_calls_rejected_total", "nbhook_internal_errors_total", "nbhook_captures_total"] {
+        metrics::counter!(name).absolute(0);
+    }
 }

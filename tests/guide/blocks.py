@@ -4,10 +4,15 @@ What a comment right before a block may say:
 
 - ``not run: why``      it cannot be run here
 - ``file: path``        it is the content of this file
-- ``cell of path``      (Python) the next cell of this notebook; ``, tagged parameters`` tags it
+- ``cell of path``      the next cell of this notebook, for Python or bash; ``, tagged parameters`` tags it
 - ``answer``            it is what the block before it printed
 - ``fails``             its commands end with an error, or its cell raises one
-- ``goes on``           it does not end by itself: the server, in a terminal of its own
+- ``goes on``           it does not end by itself: the server, in a terminal of its own, in place of the one before
+- ``given: command``    what the reader is taken to have: run in the terminal before the block
+- ``mail``              it is the last mail that was sent, as its reader sees it
+- ``received``          it is the last request that https://example.org was sent
+- ``alerts``            (YAML) rules of Prometheus, whose metrics the server has
+- ``tested by: file``   that file below tests/ reads this block out of the page and tries it out
 """
 
 from __future__ import annotations
@@ -22,7 +27,10 @@ SHELL = ("bash", "sh", "console")
 CODE = (*SHELL, "python", "javascript", "json", "toml")
 #: What the block before it printed, whatever its comments say.
 ANSWERS = ("text", "http")
-KNOWN = ("not run: ", "file: ", "cell of ", "answer", "fails", "goes on")
+KNOWN = ("not run: ", "file: ", "cell of ", "answer", "fails", "goes on", "given: ", "mail", "received", "alerts", "tested by: ")
+#: What makes a block of any language one that is checked.
+CHECKED = ("not run: ", "file: ", "answer", "mail", "received", "alerts", "tested by: ")
+TESTS = Path(__file__).resolve().parents[1]
 
 _FENCE = re.compile(r"^(\s*)(`{3,}|~{3,})\s*(\S*).*$")
 _COMMENT = re.compile(r"^\s*<!--\s*(.*?)\s*-->\s*$")
@@ -40,6 +48,13 @@ class Block:
         """What follows ``prefix`` in the comments before the block; empty if nothing does, None without the comment."""
         return next((said[len(prefix) :].strip() for said in self.says if said.startswith(prefix)), None)
 
+    def left_out(self) -> bool:
+        """Whether it is not for whoever follows the page: not run, or tried out by another test."""
+        return self.told("not run: ") is not None or self.told("tested by: ") is not None
+
+    def all_told(self, prefix: str) -> list[str]:
+        return [said[len(prefix) :].strip() for said in self.says if said.startswith(prefix)]
+
     def where(self) -> str:
         return f"{self.page}:{self.line}"
 
@@ -52,7 +67,9 @@ class Block:
             return "does not say why it is not run"
         if not self.language:
             return "a block without a language"
-        checked = self.language in (*CODE, *ANSWERS) or any(self.told(mark) is not None for mark in ("not run: ", "file: ", "answer"))
+        if (test := self.told("tested by: ")) is not None and Path(self.page).name not in (TESTS / test).read_text(encoding="utf-8"):
+            return f"{test} does not test it"
+        checked = self.language in (*CODE, *ANSWERS) or any(self.told(mark) is not None for mark in CHECKED)
         return None if checked else f"nothing checks a block of {self.language!r}"
 
 

@@ -8,38 +8,39 @@ Blocks of a page share their state, as for somebody who reads it from top to bot
 from __future__ import annotations
 
 import argparse
-import http.server
 import json
 import re
 import shutil
 import sys
-import threading
 import time
 import traceback
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import alerts
 from blocks import ANSWERS, SHELL, Block, blocks
 from compare import answer_matches
-from reader import REPOSITORY, Failed, Reader
+from reader import PATIENCE, REPOSITORY, Failed, Reader
 
 #: Blocks of the whole guide that may be left out.
-MOST_NOT_RUN = 40
+MOST_NOT_RUN = 6
 AT_ONCE = 3
 
 _RESULT = re.compile(r"(?:#|//) → ?(.*)$", re.MULTILINE)
 
 
-def follow(page: Path, options: argparse.Namespace, receiver: str) -> tuple[list[str], list[str]]:
+def follow(page: Path, options: argparse.Namespace) -> tuple[list[str], list[str]]:
     """The failures of a page, and its blocks that are not run."""
     found = blocks(page, str(page.relative_to(REPOSITORY)) if page.is_relative_to(REPOSITORY) else page.name)
     failures = [f"{block.where()}: {problem}" for block in found if (problem := block.problem())]
     not_run = [f"{block.where()}: {why}" for block in found if (why := block.told("not run: "))]
-    if failures or all(block.language in ("json", "toml") or block.told("not run: ") for block in found):
+    followed = [block for block in found if block.language not in ("json", "toml") and not block.left_out()]
+    if failures or not followed:
         failures += [failure for block in found if (failure := parsed(block))]
         return failures, not_run
-    first = next(block for block in found if block.language not in ("json", "toml") and not block.told("not run: "))
-    reader = Reader(options.nbhook, options.python, receiver, own_server=first.told("goes on") is not None)
+    mails = any(block.told("mail") is not None for block in found)
+    reader = Reader(options.nbhook, options.python, own_server=followed[0].told("goes on") is not None, mails=mails)
     try:
         printed = ""
         for block in found:
@@ -64,13 +65,24 @@ def parsed(block: Block) -> str | None:
 
 def step(reader: Reader, block: Block, printed: str) -> str:
     """Does what a block says; gives what it printed, or what was printed before it."""
-    if block.told("not run: "):
+    if block.left_out():
         return printed
+    for command in block.all_told("given: "):
+        reader.sh(command)
     if path := block.told("file: "):
         reader.file(path, block.text)
         return printed
     if failure := parsed(block):
         raise Failed(failure)
+    if block.told("alerts") is not None:
+        with urllib.request.urlopen(f"{reader.server}/metrics") as answer:
+            if wrong := alerts.problems(block.text, answer.read().decode()):
+                raise Failed("\n".join(wrong))
+        return printed
+    for mark, there in (("mail", reader.mail_server), ("received", reader.receiver)):
+        if block.told(mark) is not None and there:
+            expect("http", block.text, reader.told(there.received(PATIENCE)))
+            return printed
     if block.language in ANSWERS or block.told("answer") is not None:
         expect(block.language, block.text, printed)
         return printed
@@ -88,11 +100,11 @@ def run(reader: Reader, block: Block) -> str:
         return reader.goes_on(block.text)
     if block.language == "console":
         return typed(reader, block.text)
+    notebook, _, tag = (block.told("cell of ") or "").partition(", tagged ")
     if block.language in SHELL:
-        return reader.sh(block.text, fails)
+        return reader.bash_cell(block.text, notebook, tag) if notebook else reader.sh(block.text, fails)
     if block.language == "javascript":
         return reader.javascript(block.text) if shutil.which("node") else ""
-    notebook, _, tag = (block.told("cell of ") or "").partition(", tagged ")
     return reader.cell(block.text, notebook, tag, fails)
 
 
@@ -109,20 +121,6 @@ def expect(language: str, expected: str, printed: str) -> None:
         raise Failed(f"the page says\n{expected.strip()}\nbut it was\n{printed.strip()}")
 
 
-class Receiver(http.server.BaseHTTPRequestHandler):
-    """Takes whatever is sent to it."""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("content-length", 0)))
-        self.send_response(200)
-        self.send_header("content-length", "11")
-        self.end_headers()
-        self.wfile.write(b'{"ok":true}')
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 def guide() -> list[Path]:
     """All pages but the command line's reference: a test of its own holds that against the commands, examples included."""
     return [page for page in (REPOSITORY / "docs").glob("*.md") if page.name != "cli.md"]
@@ -135,14 +133,11 @@ def main() -> int:
     parser.add_argument("pages", nargs="*", type=Path)
     options = parser.parse_args()
     pages = [page.resolve() for page in options.pages] or [REPOSITORY / "README.md", *sorted(guide())]
-    receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    threading.Thread(target=receiver.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{receiver.server_address[1]}"
 
     def one(page: Path) -> tuple[list[str], list[str]]:
         started = time.monotonic()
         try:
-            return follow(page, options, address)
+            return follow(page, options)
         except Exception:  # noqa: BLE001  (told as a failure of the page)
             return [f"{page.name}: {traceback.format_exc()}"], []
         finally:

@@ -14,13 +14,18 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from elsewhere import MailServer, Receiver
+
 PATIENCE = 60.0
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: What pages call the server, the reader's home folder, and a machine of theirs that takes what is sent to it.
 SERVER, HOME, RECEIVER = "http://127.0.0.1:8000", "/home/ada", "https://example.org"
+SENDER = "nbhook <nbhook@example.org>"
+PYTHON = {"name": "python3", "language": "python", "display_name": "Python 3"}
+BASH = {"name": "bash", "language": "bash", "display_name": "Bash"}
 
 _SERVES = re.compile(r"^nbhook serves (\S+)$", re.MULTILINE)
-_HOOK = re.compile(r"https?://[^\s\"'<>]+/hooks/[\w-]{20,}")
+_PUBLIC = re.compile(r"https?://[^\s\"'<>]+?/(hooks|inbox|assets|v1/tasks)/[\w-]{20,}(?:\?key=[\w-]+)?")
 
 
 class Failed(Exception):
@@ -28,16 +33,20 @@ class Failed(Exception):
 
 
 class Reader:
-    def __init__(self, nbhook: str, python: str, receiver: str, own_server: bool) -> None:
+    def __init__(self, nbhook: str, python: str, own_server: bool, mails: bool) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="nbhook-guide-"))
-        self.receiver, self.python = receiver, python
-        self.server, self.url = SERVER, ""
+        self.receiver, self.python = Receiver(), python
+        self.mail_server = MailServer(python) if mails else None
+        #: The last public URL of each kind that was printed.
+        self.server, self.urls = SERVER, {}
         self.kernels: dict[str, Any] = {}
-        self.started = 0
+        self.started, self.server_process = 0, 0
         self.environment = self._environment(nbhook)
         self.shell: subprocess.Popen[str] | None = None
         self._steps = self.home / ".steps"
         self._steps.mkdir()
+        # No progress bar, as there is none in a terminal for what is short.
+        (self.home / ".curlrc").write_text("silent\nshow-error\n")
         self._open_shell()
         if not own_server:
             self._serve()
@@ -54,6 +63,7 @@ class Reader:
             "NBHOOK_KERNEL__PYTHON": self.python,
             "NBHOOK_OUTBOUND__ALLOW": "127.0.0.1",
             "NBHOOK_OUTBOUND__ALLOW_HTTP": "true",
+            **({"NBHOOK_SMTP__URL": self.mail_server.url, "NBHOOK_SMTP__FROM": SENDER} if self.mail_server else {}),
             "LANG": "C.UTF-8",
             "NO_COLOR": "1",
             "no_proxy": "*",
@@ -85,16 +95,15 @@ class Reader:
 
     def real(self, source: str) -> str:
         """A page's text as it is meant here: with this server, this hook, this receiver."""
-        if self.url:
-            source = source.replace(f"{SERVER}/hooks/…", self.url)
-        return source.replace(SERVER, self.server).replace(HOME, str(self.home)).replace(RECEIVER, self.receiver)
+        for kind, url in self.urls.items():
+            source = source.replace(f"{SERVER}/{kind}/…", url)
+        return source.replace(SERVER, self.server).replace(HOME, str(self.home)).replace(RECEIVER, self.receiver.url)
 
     def told(self, output: str) -> str:
         """What was printed, as a page has it."""
-        if found := _HOOK.findall(output):
-            self.url = found[-1]
+        self.urls.update({found[1]: found[0] for found in _PUBLIC.finditer(output)})
         output = output.replace(self.server, SERVER).replace(self.server.removeprefix("http://"), SERVER.removeprefix("http://"))
-        return output.replace(str(self.home), HOME).replace(self.receiver, RECEIVER)
+        return output.replace(str(self.home), HOME).replace(self.receiver.url, RECEIVER)
 
     def sh(self, source: str, fails: bool = False) -> str:
         """Types commands into the terminal: none of them may fail, or one has to."""
@@ -103,21 +112,33 @@ class Reader:
         self._tell(f". {step} >{step}.out 2>&1 </dev/null; printf %s \"$URL\" >{step}.url; echo >{step}.end")
         self._wait(lambda: Path(f"{step}.end").exists(), f"{step}.out")
         output = Path(f"{step}.out").read_text(errors="replace")
-        self.url = Path(f"{step}.url").read_text() or self.url
+        self.told(Path(f"{step}.url").read_text())
         if failed.exists() != fails:
             reason = f"this failed: {failed.read_text()}" if failed.exists() else "nothing failed\n"
             raise Failed(reason + self.told(output))
         return self.told(output)
 
     def goes_on(self, source: str) -> str:
-        """Starts the server in a terminal of its own, and waits until it is ready."""
+        """Starts the server in a terminal of its own, in place of the one before, and waits until it is ready."""
         step = self._step(source)
-        self._tell(f". {step} >{step}.out 2>&1 </dev/null &")
+        self._stop_server()
+        # exec: its process id is that of the server.
+        step.write_text(re.sub(r"^nbhook ", "exec nbhook ", step.read_text(), flags=re.MULTILINE))
+        self._tell(f". {step} >{step}.out 2>&1 </dev/null & echo $! >{step}.pid")
         log = Path(f"{step}.out")
         self._wait(lambda: log.exists() and _SERVES.search(log.read_text(errors="replace")), str(log))
+        self.server_process = int(Path(f"{step}.pid").read_text())
         output = log.read_text()
         self.server = self._local(output)
         return self.told("\n".join(line for line in output.splitlines() if not re.match(r"^20\d\d-", line)))
+
+    def _stop_server(self) -> None:
+        """As Ctrl-C does; the next one has its address."""
+        if not self.server_process:
+            return
+        os.kill(self.server_process, signal.SIGTERM)
+        self._ends()
+        self._tell(f"wait {self.server_process}; export NBHOOK_LISTEN={self.server.removeprefix('http://')}")
 
     @staticmethod
     def _local(output: str) -> str:
@@ -141,16 +162,20 @@ class Reader:
         """Adds a cell to a notebook (none: a console), saves it, and runs the cell in the notebook's kernel."""
         source = self.real(source).rstrip("\n")
         if notebook:
-            self._add_cell(self.home / notebook, source, tag)
+            self._add_cell(self.home / notebook, source, tag, PYTHON)
         output, raised = self._kernel(notebook).run(source)
         if raised != fails:
             raise Failed(("it raised an exception\n" if raised else "it raised nothing\n") + self.told(output))
         return self.told(output)
 
+    def bash_cell(self, source: str, notebook: str, tag: str) -> str:
+        """Adds a cell to a notebook for bash, which is run by the server only."""
+        self._add_cell(self.home / notebook, self.real(source).rstrip("\n"), tag, BASH)
+        return ""
+
     @staticmethod
-    def _add_cell(path: Path, source: str, tag: str) -> None:
+    def _add_cell(path: Path, source: str, tag: str, kernel: dict[str, str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
         document = json.loads(path.read_text()) if path.exists() else {"cells": [], "metadata": {"kernelspec": kernel}}
         document.update(nbformat=4, nbformat_minor=4)
         metadata = {"tags": [tag]} if tag else {}
@@ -188,6 +213,9 @@ class Reader:
                 self._ends()
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 pass
+        self.receiver.close()
+        if self.mail_server:
+            self.mail_server.close()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _ends(self) -> None:
