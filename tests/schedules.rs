@@ -308,7 +308,7 @@ async fn what_was_claimed_and_not_begun_is_left_out_when_nothing_is_made_up_for(
         (&json!("2026-01-04T09:00:00.000Z"), &json!("2026-01-05T09:00:00Z"))
     );
 
-    // A server that runs makes up for what it could not begin itself.
+    // A minute is not late.
     let data = killed(app, "2026-01-05T09:00:00Z").await;
     let app = TestApp::start_again(data, at("2026-01-05T09:01:00Z"), |_| {}).await;
     turn_to(&app, "2026-01-05T09:01:01Z", 5).await;
