@@ -175,3 +175,64 @@ impl Database {
         next.map(time).transpose()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+
+    use super::super::migrations;
+    use super::*;
+
+    const HOOK: &str = "0198c5f0-0000-7000-8000-000000000001";
+    const SCHEDULE: &str = "0198c5f0-0000-7000-8000-000000000002";
+
+    /// A database of before runs told their schedule: one hook with a schedule that was made at 50.
+    async fn older(file: &std::path::Path) -> SqlitePool {
+        let options = SqliteConnectOptions::new().filename(file).create_if_missing(true).foreign_keys(false);
+        let pool = SqlitePool::connect_with(options).await.unwrap();
+        let mut older = migrations();
+        older.migrations = older.migrations.iter().filter(|migration| migration.version < 18).cloned().collect();
+        older.run(&pool).await.unwrap();
+        sqlx::query(
+            "INSERT INTO schedules (id, hook_id, owner_id, cron, tz, params, overlap, missed, enabled, created_at, updated_at)
+             VALUES ($1, $2, $2, '@daily', 'UTC', '{}', 'skip', 'skip', 1, 50, 50)",
+        )
+        .bind(SCHEDULE)
+        .bind(HOOK)
+        .execute(&pool)
+        .await
+        .unwrap();
+        pool
+    }
+
+    #[tokio::test]
+    async fn runs_of_before_are_told_the_schedule_that_began_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("nbhook.db");
+        let pool = older(&file).await;
+        let runs = [("http", 60), ("schedule", 40), ("schedule", 60)].map(|run| (RunId::new(), run));
+        for (number, (id, (origin, created_at))) in runs.iter().enumerate() {
+            sqlx::query(
+                "INSERT INTO runs (id, hook_id, owner_id, version, histo, state, origin, method, created_at, cells_total, cells_done,
+                 warnings) VALUES ($1, $2, $2, $3, $3, 'running', $4, 'GET', $5, 1, 0, '[]')",
+            )
+            .bind(id.to_string())
+            .bind(HOOK)
+            .bind(format!("2026010100000000000{number}"))
+            .bind(origin)
+            .bind(created_at)
+            .execute(&pool)
+            .await
+            .unwrap();
+        }
+        pool.close().await;
+        let db = Database::open(&file).await.unwrap();
+        let schedule: ScheduleId = SCHEDULE.parse().unwrap();
+        let mut told = Vec::new();
+        for (id, _) in runs {
+            told.push(db.run(id).await.unwrap().unwrap().schedule);
+        }
+        assert_eq!(told, [None, None, Some(schedule)], "neither a call nor what an earlier schedule began");
+        assert!(db.is_schedule_running(schedule).await.unwrap());
+    }
+}
