@@ -154,6 +154,7 @@ mod tests {
             trigger: Trigger::Http,
             mode: Mode::Sync,
             rerun_of: None,
+            schedule: None,
             attempts: 1,
             status: None,
             media_type: None,

@@ -65,6 +65,7 @@ mod standard_webhooks;
 mod subscriptions;
 mod task_callbacks;
 mod tasks;
+mod terminal;
 mod topics;
 mod trouble;
 mod versions;

@@ -1,17 +1,24 @@
 //! Schedules: hooks that run by themselves, on a clock that the tests turn.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use nbhook::model::{RunId, Schedule};
 use nbhook::store::{Claim, Database};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::app::{TestApp, allow_local, eventually, notebook, ok, problem, run_of, url};
+use crate::app::{ADMIN, TestApp, allow_local, eventually, notebook, ok, problem, run_of, url};
+use crate::manager::Visitor;
 use crate::receiver::Receiver;
 
 const ANSWERS: &str = "from nbhook import webhook\nwebhook.respond_json(globals().get('region'))";
 
 fn at(text: &str) -> DateTime<Utc> {
     DateTime::parse_from_rfc3339(text).unwrap().with_timezone(&Utc)
+}
+
+/// What a server claims that is killed before it begins the run.
+fn claim(due: &Schedule, now: DateTime<Utc>) -> Claim<'_> {
+    Claim { schedule: due, at: now, next_at: Some(now + TimeDelta::days(1)), run: Ok(RunId::new()), now }
 }
 
 async fn schedule(app: &TestApp, body: Value) -> Value {
@@ -135,9 +142,6 @@ async fn a_schedule_is_made_shown_changed_and_deleted() {
     let lost = app.api(Method::POST, "/v1/schedules").json(&json!({"path": "no.ipynb", "cron": "@daily"}));
     assert_eq!(problem(lost.send().await.unwrap(), 422).await["field"], "path");
 
-    let run = run_of(&app.api(Method::POST, &format!("{}/run", path(&made))).send().await.unwrap());
-    app.quiet().await;
-    assert_eq!(app.get(&format!("/v1/runs/{run}")).await["trigger"], "schedule");
     ok(app.api(Method::DELETE, &path(&made)).send().await.unwrap()).await;
     assert_eq!(app.get("/v1/schedules").await["items"], json!([]));
     // It goes with its hook.
@@ -194,9 +198,7 @@ async fn a_firing_is_taken_once_however_many_look_at_it_and_begun_by_the_next_se
     let (one, other) = (Database::open(&file).await.unwrap(), Database::open(&file).await.unwrap());
     let now = at("2026-01-01T09:00:00Z");
     let due = one.due_schedules(now, 10).await.unwrap().pop().unwrap();
-    let claim =
-        || Claim { schedule: &due, next_at: Some(now + TimeDelta::days(1)), run: Ok(nbhook::model::RunId::new()), now };
-    let (first, second) = (claim(), claim());
+    let (first, second) = (claim(&due, now), claim(&due, now));
     let (a, b) = tokio::join!(one.claim_firing(&first), other.claim_firing(&second));
     assert_eq!(usize::from(a.unwrap()) + usize::from(b.unwrap()), 1);
     one.close().await;
@@ -263,4 +265,137 @@ async fn a_run_that_finds_no_place_or_is_refused_is_told_of() {
     turn_to(&app, "2026-01-02T09:00:00Z", 1).await;
     let refused = async || app.get(&path(&made)).await["problem"].as_str().is_some_and(|why| why.contains("year"));
     eventually("it says what is missing", refused).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_claimed_and_not_begun_is_left_out_when_nothing_is_made_up_for() {
+    let app = TestApp::start_at(at("2026-01-01T08:00:00Z"), |_| {}).await;
+    for (name, missed) in [("once", "run_once"), ("never", "skip")] {
+        app.deploy(&format!("{name}.ipynb"), &notebook(&[ANSWERS]), json!({})).await;
+        schedule(&app, json!({"path": format!("{name}.ipynb"), "cron": "0 9 * * *", "missed": missed})).await;
+    }
+    let killed = async |app: TestApp, time: &str| {
+        let data = app.stop().await;
+        let database = Database::open(&data.path().join(".nbhook/nbhook.db")).await.unwrap();
+        let due = database.due_schedules(at(time), 10).await.unwrap();
+        for due in &due {
+            assert!(database.claim_firing(&claim(due, at(time))).await.unwrap());
+        }
+        database.close().await;
+        assert_eq!(due.len(), 2);
+        data
+    };
+    let of = |runs: &[Value], schedule: &Value| runs.iter().filter(|run| run["schedule"] == schedule["id"]).count();
+    let data = killed(app, "2026-01-01T09:00:00Z").await;
+    let app = TestApp::start_again(data, at("2026-01-01T09:01:01Z"), |_| {}).await;
+    let all = turn_to(&app, "2026-01-01T09:01:02Z", 1).await;
+    let schedules = app.get("/v1/schedules").await["items"].clone();
+    let (never, once) = (&schedules[0], &schedules[1]);
+    assert_eq!((of(&all, once), &once["problem"]), (1, &Value::Null));
+    assert_eq!(
+        (&never["problem"], &never["last_run"]),
+        (&json!("the server was not running at that time"), &Value::Null)
+    );
+
+    // Two days later one is on time: neither what was claimed nor what was missed is in its way.
+    let data = killed(app, "2026-01-02T09:00:00Z").await;
+    let app = TestApp::start_again(data, at("2026-01-04T09:00:40Z"), |_| {}).await;
+    let all = turn_to(&app, "2026-01-04T09:00:41Z", 3).await;
+    let shown = app.get(&path(never)).await;
+    assert_eq!((of(&all, never), of(&all, once), &shown["problem"]), (1, 2, &Value::Null));
+    assert_eq!(
+        (&shown["last_at"], &shown["next"][0]),
+        (&json!("2026-01-04T09:00:00.000Z"), &json!("2026-01-05T09:00:00Z"))
+    );
+
+    // A minute is not late.
+    let data = killed(app, "2026-01-05T09:00:00Z").await;
+    let app = TestApp::start_again(data, at("2026-01-05T09:01:00Z"), |_| {}).await;
+    turn_to(&app, "2026-01-05T09:01:01Z", 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trouble_of_the_server_is_waited_for_and_then_told() {
+    let app = TestApp::start_at(at("2026-01-01T08:00:00Z"), |_| {}).await;
+    let hook = app.deploy("a.ipynb", &notebook(&[ANSWERS]), json!({})).await;
+    let made = schedule(&app, json!({"hook": hook["id"], "cron": "0 9 * * *"})).await;
+    let (scratch, away) = (app.data.path().join(".nbhook/scratch"), app.data.path().join(".nbhook/away"));
+    let waits = async |is_so: bool| {
+        let told = async || app.get(&path(&made)).await["problem"].as_str().unwrap_or_default().to_owned();
+        let waits =
+            |told: &str| told.starts_with("the server could not begin the run") && told.ends_with("tried again");
+        eventually("it says whether it waits", async || waits(&told().await) == is_so).await;
+        told().await
+    };
+    std::fs::rename(&scratch, &away).unwrap();
+    turn_to(&app, "2026-01-01T09:00:00Z", 0).await;
+    waits(true).await;
+    std::fs::rename(&away, &scratch).unwrap();
+    turn_to(&app, "2026-01-01T09:00:14Z", 0).await;
+    turn_to(&app, "2026-01-01T09:00:15Z", 1).await;
+    assert_eq!(waits(false).await, "");
+
+    std::fs::rename(&scratch, &away).unwrap();
+    turn_to(&app, "2026-01-02T09:00:00Z", 1).await;
+    waits(true).await;
+    app.clock.as_ref().unwrap().advance(TimeDelta::minutes(61));
+    assert_eq!(waits(false).await, "the server could not begin the run: its log says why");
+    std::fs::rename(&away, &scratch).unwrap();
+    turn_to(&app, "2026-01-03T09:00:00Z", 2).await;
+    assert_eq!(waits(false).await, "");
+
+    // What waits is not begun when the schedule is paused.
+    std::fs::rename(&scratch, &away).unwrap();
+    turn_to(&app, "2026-01-04T09:00:00Z", 2).await;
+    waits(true).await;
+    let off = app.api(Method::PATCH, &path(&made)).json(&json!({"enabled": false}));
+    assert_eq!(ok(off.send().await.unwrap()).await["problem"], Value::Null);
+    std::fs::rename(&away, &scratch).unwrap();
+    turn_to(&app, "2026-01-04T09:10:00Z", 2).await;
+    let service = app.app().service();
+    assert_eq!((service.fire_due().await.unwrap(), runs(&app).await.len()), (None, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_know_the_schedule_that_began_them_also_by_hand() {
+    let app = TestApp::start_at(at("2026-01-01T08:00:00Z"), |_| {}).await;
+    let hook = app.deploy("a.ipynb", &notebook(&[ANSWERS]), json!({})).await;
+    let made = schedule(&app, json!({"hook": hook["id"], "cron": "0 9 * * *"})).await;
+    let called = run_of(&app.call(&hook, &[]).await);
+    let fired = turn_to(&app, "2026-01-01T09:00:00Z", 1).await.remove(0);
+    app.clock.as_ref().unwrap().advance(TimeDelta::minutes(30));
+    let by_hand = run_of(&app.api(Method::POST, &format!("{}/run", path(&made))).send().await.unwrap());
+    app.quiet().await;
+    let shown = app.get(&path(&made)).await;
+    assert_eq!((&shown["last_run"], &shown["last_at"]), (&json!(by_hand), &json!("2026-01-01T09:30:00.000Z")));
+
+    let of_it = format!("/v1/runs?schedule={}", made["id"].as_str().unwrap());
+    let listed = app.get(&of_it).await;
+    assert_eq!(listed["filters"], json!({"schedule": made["id"]}));
+    let ids: Vec<_> = listed["items"].as_array().unwrap().iter().map(|run| run["id"].clone()).collect();
+    assert_eq!(ids, [json!(by_hand), fired["id"].clone()]);
+    assert!(
+        listed["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|run| run["schedule"] == made["id"] && run["trigger"] == "schedule")
+    );
+    assert_eq!(app.get(&format!("/v1/runs/{called}")).await["schedule"], Value::Null);
+    let refused = app.api(Method::GET, "/v1/runs?schedule=daily").send().await.unwrap();
+    assert_eq!(problem(refused, 422).await["field"], "schedule");
+    let stranger = app.member("eve").await;
+    assert_eq!(ok(app.api_as(&stranger, Method::GET, &of_it).send().await.unwrap()).await["items"], json!([]));
+
+    let visitor = Visitor::sign_in(&app, ADMIN).await;
+    let link = format!("/manager/runs?schedule={}", made["id"].as_str().unwrap());
+    let page = visitor.page("/manager/schedules").await;
+    assert!(page.contains(&link) && page.contains(&format!("/manager/runs/{by_hand}")), "{page}");
+    assert!(visitor.page(&format!("/manager/runs/{by_hand}")).await.contains(&link));
+    assert!(visitor.page("/manager/runs").await.contains(&called));
+    let page = visitor.page(&link).await;
+    assert!(page.contains(&by_hand) && !page.contains(&called), "{page}");
+    // They know it when it is gone.
+    ok(app.api(Method::DELETE, &path(&made)).send().await.unwrap()).await;
+    assert_eq!(app.get(&of_it).await["items"].as_array().unwrap().len(), 2);
 }

@@ -7,6 +7,7 @@ use reqwest::{Method, Response};
 use serde_json::json;
 
 use crate::app::{ADMIN, TestApp, World, allow_local, eventually, notebook, ok, problem, run_of, url};
+use crate::binary::Server;
 use crate::manager::Visitor;
 use crate::receiver::Receiver;
 
@@ -268,4 +269,25 @@ async fn the_manager_shows_names_and_what_came_of_mails_and_no_value() {
     let page = visitor.page("/manager/notifications").await;
     assert!(page.contains("ann@example.org") && page.contains("&lt;script&gt;alert(1)"), "{page}");
     assert!(!page.contains("<script>alert") && shown(&page).is_empty(), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_says_at_its_start_that_it_has_another_key() {
+    const WARNING: &str = "secrets were encrypted with another key and cannot be read";
+    let data = tempfile::tempdir().unwrap();
+    let start = |key: &str| Server::start_with(data.path(), &[("NBHOOK_SECRET_KEY", &key.repeat(32))]);
+    let mut server = start("11");
+    for name in ["one", "two"] {
+        let put = server.api(Method::PUT, &format!("/v1/secrets/{name}")).json(&json!({"value": "hunter2"}));
+        ok(put.send().await.unwrap()).await;
+    }
+    for (key, lost) in [("11", None), ("22", Some("secrets=2"))] {
+        server.kill();
+        server = start(key);
+        // It has said it before it serves.
+        let log = server.log();
+        assert_eq!(log.contains(WARNING), lost.is_some(), "{log}");
+        assert!(lost.is_none_or(|number| log.contains(number)), "{log}");
+        assert!(!log.contains("hunter2") && !log.contains(&key.repeat(32)), "{log}");
+    }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::error::CliError;
+use super::listing::Listing;
 use super::since::{self, Since};
 use super::table::Table;
 use super::{text, wire};
@@ -44,15 +45,8 @@ struct List {
     /// Only those made since this time, as RFC 3339 or an age like 30m, 2h or 7d
     #[arg(long, value_name = "TIME", value_parser = since::parse)]
     since: Option<Since>,
-    /// At most this many
-    #[arg(long, default_value_t = 100, conflicts_with = "all")]
-    limit: usize,
-    /// All there are
-    #[arg(long)]
-    all: bool,
-    /// Print the server's JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    listing: Listing,
 }
 
 /// Show one delivery with its attempts and what was answered last
@@ -155,9 +149,8 @@ impl List {
             ("since", self.since.map(|since| since.rfc3339(ctx))),
         ];
         let filters: Vec<_> = filters.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();
-        let most = if self.all { None } else { Some(self.limit) };
-        let deliveries = ctx.api().await?.list(&["deliveries"], &filters, most).await?;
-        if self.json {
+        let deliveries = ctx.api().await?.list(&["deliveries"], &filters, self.listing.most()).await?;
+        if self.listing.json {
             return ctx.json(&Value::Array(deliveries));
         }
         let mut table = Table::new(&["DELIVERY", "STATUS", "TYPE", "CALLBACK", "CREATED", "ATTEMPTS", "NEXT", "LAST"]);

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::context::Context;
 use super::error::CliError;
+use super::listing::Listing;
 use super::since::{self, Since};
 use super::table::Table;
 use super::text;
@@ -36,15 +37,8 @@ struct List {
     /// Only those with this tag, e.g. hook:ID
     #[arg(long)]
     tag: Option<String>,
-    /// At most this many
-    #[arg(long, default_value_t = 100, conflicts_with = "all")]
-    limit: usize,
-    /// All there are
-    #[arg(long)]
-    all: bool,
-    /// Print the server's JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    listing: Listing,
 }
 
 /// Show one event, as JSON
@@ -76,8 +70,8 @@ impl List {
         let filters =
             [("type", self.kind.map(EventType::as_str)), ("since", since.as_deref()), ("tag", self.tag.as_deref())];
         let filters: Vec<_> = filters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        let found = ctx.api().await?.list(&["events"], &filters, (!self.all).then_some(self.limit)).await?;
-        if self.json {
+        let found = ctx.api().await?.list(&["events"], &filters, self.listing.most()).await?;
+        if self.listing.json {
             return ctx.json(&Value::Array(found));
         }
         let mut table = Table::new(&["UUID", "TIME", "TYPE", "ABOUT"]);

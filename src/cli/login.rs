@@ -35,8 +35,8 @@ impl Login {
 }
 
 async fn asked(ctx: &Context) -> Result<TokenArg, CliError> {
-    let question = if ctx.terminals.input { "API token (shown as you type): " } else { "" };
-    let Ok(token) = ctx.ask(question).await?.parse::<TokenArg>();
+    let text = if ctx.terminals.input { ctx.ask_hidden("API token (not shown): ").await? } else { ctx.ask("").await? };
+    let Ok(token) = text.parse::<TokenArg>();
     Ok(token)
 }
 

@@ -42,6 +42,7 @@ mod get_output;
 mod inbox;
 mod inspect;
 mod list;
+mod listing;
 mod login;
 mod logs;
 mod notify;

@@ -9,6 +9,7 @@ use super::api::Api;
 use super::context::Context;
 use super::error::CliError;
 use super::hook_arg::HookArg;
+use super::listing::Listing;
 use super::since::{self, Since};
 use super::table::Table;
 use super::text;
@@ -33,15 +34,8 @@ pub(super) struct Runs {
     /// Only runs since this time, as RFC 3339 or an age like 30m, 2h or 7d
     #[arg(long, value_name = "TIME", value_parser = since::parse)]
     since: Option<Since>,
-    /// At most this many
-    #[arg(long, default_value_t = 100, conflicts_with = "all")]
-    limit: usize,
-    /// All there are
-    #[arg(long)]
-    all: bool,
-    /// Print the server's JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    listing: Listing,
 }
 
 impl Runs {
@@ -56,9 +50,8 @@ impl Runs {
         filters.extend(hook.as_ref().map(|hook| ("hook", hook.id.as_str())));
         filters.extend(self.state.map(|state| ("state", state.as_str())));
         filters.extend(since.as_deref().map(|since| ("since", since)));
-        let most = if self.all { None } else { Some(self.limit) };
-        let runs = api.list(&["runs"], &filters, most).await?;
-        if self.json {
+        let runs = api.list(&["runs"], &filters, self.listing.most()).await?;
+        if self.listing.json {
             return ctx.json(&Value::Array(runs));
         }
         let paths = match hook {

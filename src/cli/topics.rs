@@ -78,7 +78,7 @@ impl Read {
                 Ok(Ended::Enough) => return Ok(()),
                 Ok(Ended::Broken) => was_open = true,
                 // What has worked once may work again: the server is started anew.
-                Err(error) if was_open && may_pass(&error) => {}
+                Err(error) if was_open && error.may_pass() => {}
                 Err(error) => return Err(error),
             }
             pause = if last == before { (pause * 2).min(LONGEST_PAUSE) } else { PAUSE };
@@ -110,14 +110,6 @@ impl Read {
             }
         }
         Ok(Ended::Enough)
-    }
-}
-
-fn may_pass(error: &CliError) -> bool {
-    match error {
-        CliError::Unreachable { .. } => true,
-        CliError::Refused { status, .. } => *status == 429 || *status >= 500,
-        _ => false,
     }
 }
 

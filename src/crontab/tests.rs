@@ -157,3 +157,75 @@ proptest! {
         }
     }
 }
+
+/// What the documentation says, minute by minute: which ones fire, by what a zone's clocks show then.
+struct Oracle {
+    days: croner::Cron,
+    /// By the minutes of a day.
+    minutes: Vec<bool>,
+    goes_by_time_of_day: bool,
+}
+
+impl Oracle {
+    fn of(minute: &str, hour: &str, days: &str) -> Self {
+        let midnight = at("2026-01-01T00:00:00Z");
+        let times: croner::Cron = format!("{minute} {hour} * * *").parse().unwrap();
+        let minutes =
+            (0..24 * 60).map(|count| times.is_time_matching(&(midnight + TimeDelta::minutes(count))).unwrap());
+        Self {
+            days: format!("0 0 {days}").parse().unwrap(),
+            minutes: minutes.collect(),
+            goes_by_time_of_day: !minute.starts_with('*') && !hour.starts_with('*'),
+        }
+    }
+
+    /// Whether it is meant when clocks show this.
+    fn means(&self, wall: NaiveDateTime) -> bool {
+        let midnight = wall.date().and_time(chrono::NaiveTime::MIN);
+        let minute = usize::try_from((wall - midnight).num_minutes()).unwrap();
+        self.minutes[minute] && self.days.is_time_matching(&midnight.and_utc()).unwrap()
+    }
+
+    fn fires(&self, at: DateTime<Utc>, zone: Tz) -> bool {
+        let wall = |at: DateTime<Utc>| at.with_timezone(&zone).naive_local();
+        let (now, expected) = (wall(at), wall(at - TimeDelta::minutes(1)) + TimeDelta::minutes(1));
+        if !self.goes_by_time_of_day {
+            return self.means(now);
+        }
+        let is_first = zone.from_local_datetime(&now).earliest().is_some_and(|first| first == at);
+        let skipped = std::iter::successors(Some(expected), |wall| Some(*wall + TimeDelta::minutes(1)));
+        is_first && self.means(now) || skipped.take_while(|skipped| *skipped < now).any(|skipped| self.means(skipped))
+    }
+}
+
+/// When the zone's clocks are turned next, within 400 days; most of the zones' never are.
+fn turned_after(start: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
+    let offset = |at: DateTime<Utc>| zone.offset_from_utc_datetime(&at.naive_utc()).fix();
+    let mut days = (0..400).map(|day| start + TimeDelta::days(day));
+    days.find(|day| offset(*day) != offset(start))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// In every zone there is, on the days around the next change of its clocks: no time is left out, and none is too much.
+    #[test]
+    fn every_zone_fires_as_its_clocks_say(
+        minute in field(0, 59), hour in prop_oneof![field(0, 23), field(0, 3)], day in prop_oneof![3 => Just("*".to_owned()), 1 => field(1, 31)],
+        weekday in prop_oneof![3 => Just("*".to_owned()), 1 => field(0, 6)], start in 946_684_800i64..2_000_000_000,
+    ) {
+        prop_assume!(!day.starts_with("*/") && !weekday.starts_with("*/"));
+        let crontab: Crontab = format!("{minute} {hour} {day} * {weekday}").parse().unwrap();
+        let oracle = Oracle::of(&minute, &hour, &format!("{day} * {weekday}"));
+        for zone in chrono_tz::TZ_VARIANTS {
+            let start = DateTime::from_timestamp(start / 60 * 60, 0).unwrap();
+            let start = turned_after(start, zone).unwrap_or(start) - TimeDelta::hours(30);
+            let end = start + TimeDelta::hours(36);
+            let minutes = (1..=36 * 60).map(|count| start + TimeDelta::minutes(count));
+            let expected: Vec<_> = minutes.filter(|minute| oracle.fires(*minute, zone)).collect();
+            let times = std::iter::successors(crontab.next(start, Zone(zone)), |last| crontab.next(*last, Zone(zone)));
+            let times: Vec<_> = times.take_while(|time| *time <= end).take(expected.len() + 1).collect();
+            prop_assert_eq!(times, expected, "{} in {} from {}", crontab, zone, start);
+        }
+    }
+}

@@ -86,7 +86,7 @@ async fn multipart(request: &HttpRequest, bytes: &[u8]) -> Option<Value> {
         while let Some(chunk) = field.next().await {
             content.extend_from_slice(&chunk.ok()?);
         }
-        let (name, filename) = body::names(&field);
+        let (name, filename) = super::multipart::names(&field);
         let media_type = field.content_type().map(ToString::to_string).unwrap_or_default();
         let value = match (filename, String::from_utf8(content)) {
             (None, Ok(text)) => text.into(),

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::auth::Authenticated;
-use super::body::{self, Part};
+use super::body;
 use super::error::ApiError;
 use super::list::ListQuery;
+use super::multipart::{self, Part};
 use crate::model::{
     Caller, DeclaredCallbacks, Hook, HookId, HookParams, HookParamsPatch, HookPath, Invalid, Owner, RelativePath,
 };
@@ -74,7 +75,7 @@ pub(super) async fn deploy(
 ) -> Result<HttpResponse, ApiError> {
     let content_type = body::media_type(&request);
     let deploy = if content_type == "multipart/form-data" {
-        from_parts(body::parts(&request, payload, &service).await?)?
+        from_parts(multipart::parts(&request, payload, &service).await?)?
     } else {
         let mut meta: Meta = body::json(payload, &service).await?;
         let notebook = meta.notebook.take().ok_or_else(|| Invalid::new("notebook", "is missing"))?;

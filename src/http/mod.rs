@@ -25,6 +25,7 @@ mod inboxes;
 mod json;
 mod list;
 mod manager;
+mod multipart;
 mod notifications;
 mod operations;
 mod outputs;

@@ -5,11 +5,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
 
 use super::auth::{Authenticated, OrRun};
-use super::body::{self, Part};
+use super::body;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::hooks::Id;
 use super::list::ListQuery;
+use super::multipart::{self, Part};
 use super::reply;
 use crate::model::{Caller, EmailAddress, Invalid, MailRecord, MailState, NotificationId, Owner, Role};
 use crate::service::{LARGEST_MAIL, NewNotification, Service};
@@ -48,7 +49,7 @@ pub(super) async fn send(
 ) -> Result<HttpResponse, ApiError> {
     let limit = service.body_limit().min(LARGEST_MAIL + AROUND);
     let new = if body::media_type(&request) == "multipart/form-data" {
-        from_parts(body::parts_up_to(&request, payload, &service, limit).await?)?
+        from_parts(multipart::parts_up_to(&request, payload, &service, limit).await?)?
     } else {
         let bytes = body::up_to(&request, payload, &service, limit).await?;
         wished(super::json::parse("body", &bytes)?, Vec::new())?

@@ -8,7 +8,7 @@ use super::error::{self, ApiError};
 use super::hooks::{Id, notebook_response};
 use super::list::ListQuery;
 use super::tasks;
-use crate::model::{HookId, Run, RunId, RunState};
+use crate::model::{HookId, Run, RunId, RunState, ScheduleId};
 use crate::service::{RunQuery, Service};
 
 pub(super) async fn list(
@@ -21,6 +21,7 @@ pub(super) async fn list(
         hook: list.filter::<HookId>("hook", "must be the id of a hook")?,
         state: list.filter::<RunState>("state", &states())?,
         since: list.time("since")?,
+        schedule: list.filter::<ScheduleId>("schedule", "must be the id of a schedule")?,
     };
     let runs = service.runs(&caller, query, list.page).await?;
     list.answer("id", &runs.iter().map(|run| view(run, &service)).collect::<Vec<_>>())

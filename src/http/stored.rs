@@ -7,10 +7,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::auth::Authenticated;
-use super::body::{self, Uploaded};
+use super::body;
 use super::error::ApiError;
 use super::hooks::Id;
 use super::list::ListQuery;
+use super::multipart::{self, Uploaded};
 use super::reply::time;
 use super::{assets, json, send_file, versions};
 use crate::model::{Histo, Invalid, Owner, RelativePath, Stored, StoredId, StoredKind, StoredVersion};
@@ -97,7 +98,7 @@ pub(super) async fn add(
     if body::media_type(&request) != "multipart/form-data" {
         return Err(Invalid::new("body", "must be a multipart form with meta and file").into());
     }
-    let parts = body::upload(&request, payload, &service, service.file_limit()).await?;
+    let parts = multipart::upload(&request, payload, &service, service.file_limit()).await?;
     let new = from_parts(kind.0, parts)?;
     let service = service.into_inner();
     let (stored, is_new) = service.add_file(&caller, new).await?;

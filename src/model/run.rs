@@ -6,7 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Histo, HookId, Invalid, Mode, RunId, UserId};
+use super::{Histo, HookId, Invalid, Mode, RunId, ScheduleId, UserId};
 
 /// The states of a run: queued → running → one of the others, which are final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -230,6 +230,8 @@ pub struct Run {
     pub mode: Mode,
     /// The run whose parameters it was given.
     pub rerun_of: Option<RunId>,
+    /// The schedule that began it, which may be gone.
+    pub schedule: Option<ScheduleId>,
     /// The HTTP method of the call.
     pub method: String,
     /// How often it was begun.

@@ -20,7 +20,7 @@ use super::request::{Call, Wish};
 use super::tasks::Task;
 use super::watch::LiveRun;
 use super::{Error, RETRY_AFTER, Result, Service, kept};
-use crate::model::{Caller, Histo, Hook, Mode, RunId, RunState, Trigger, Version, Workdir, hops};
+use crate::model::{Caller, Histo, Hook, Mode, RunId, RunState, ScheduleId, Trigger, Version, Workdir, hops};
 use crate::store::NewRun;
 
 /// A hook that was asked for by its token, with a place in its queue.
@@ -77,20 +77,21 @@ pub(super) struct Origin {
     run: RunId,
     trigger: Trigger,
     rerun_of: Option<RunId>,
+    schedule: Option<ScheduleId>,
 }
 
 impl Origin {
     pub(super) fn http() -> Self {
-        Self { run: RunId::new(), trigger: Trigger::Http, rerun_of: None }
+        Self { run: RunId::new(), trigger: Trigger::Http, rerun_of: None, schedule: None }
     }
 
     pub(super) fn rerun(of: RunId) -> Self {
-        Self { run: RunId::new(), trigger: Trigger::Rerun, rerun_of: Some(of) }
+        Self { trigger: Trigger::Rerun, rerun_of: Some(of), ..Self::http() }
     }
 
-    /// The run that a schedule has claimed.
-    pub(super) fn schedule(run: RunId) -> Self {
-        Self { run, trigger: Trigger::Schedule, rerun_of: None }
+    /// A run of a schedule, which may have claimed it.
+    pub(super) fn schedule(schedule: ScheduleId, run: RunId) -> Self {
+        Self { run, trigger: Trigger::Schedule, rerun_of: None, schedule: Some(schedule) }
     }
 }
 
@@ -167,7 +168,7 @@ impl Service {
         };
         let span = tracing::info_span!("run", run = %order.id, hook = %order.hook.id);
         let (to, called) = oneshot::channel();
-        let started = self.clone().carry_out(order, ticket, wish.key, origin.rerun_of, Respond(Some(to)));
+        let started = self.clone().carry_out(order, ticket, wish.key, origin, Respond(Some(to)));
         self.runs.spawn_on(started.instrument(span), &self.runtime);
         called.await.map_err(|_| Error::Internal("the run's task ended without an answer".to_owned()))?
     }
@@ -191,7 +192,7 @@ impl Service {
         mut order: Order,
         ticket: Ticket,
         key: Option<String>,
-        rerun_of: Option<RunId>,
+        origin: Origin,
         mut respond: Respond,
     ) {
         tracing::debug!("the call is here");
@@ -202,7 +203,7 @@ impl Service {
                 Err(error) => return respond.send(Err(error)),
             }
         }
-        let begun = self.put_on_record(&mut order, rerun_of).await;
+        let begun = self.put_on_record(&mut order, origin).await;
         let (live, prepared) = match begun {
             Ok(begun) => begun,
             Err(error) => {
@@ -223,11 +224,7 @@ impl Service {
     }
 
     /// Everything that can be refused, and then the run's record. An asynchronous run has all it needs on disk when this ends.
-    async fn put_on_record(
-        &self,
-        order: &mut Order,
-        rerun_of: Option<RunId>,
-    ) -> Result<(Arc<LiveRun>, Option<Prepared>)> {
+    async fn put_on_record(&self, order: &mut Order, origin: Origin) -> Result<(Arc<LiveRun>, Option<Prepared>)> {
         let call = order.call.as_ref().ok_or_else(lost)?;
         let headers = call.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let hops = hops(headers).ok_or(Error::Loop)?;
@@ -247,7 +244,8 @@ impl Service {
             version: &order.version.histo,
             trigger: order.trigger,
             mode: order.mode,
-            rerun_of,
+            rerun_of: origin.rerun_of,
+            schedule: origin.schedule,
             method: &method,
             cells_total: prepared.cells.len(),
             request: &request,

@@ -21,6 +21,7 @@ mod ending;
 mod error;
 mod events;
 mod figures;
+mod folders;
 mod gate;
 mod hook_pages;
 mod hooks;
@@ -29,6 +30,7 @@ mod inbox;
 mod keep;
 mod kept;
 mod kernels;
+mod lifecycle;
 mod local;
 mod notebooks;
 mod notices;
@@ -56,11 +58,11 @@ mod warm;
 mod watch;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -111,7 +113,6 @@ use crate::config::Settings;
 pub use crate::crontab::{Crontab, Zone};
 use crate::kernel::Executor;
 use crate::mail::Mailer;
-use crate::model::{Mode, RunState};
 use crate::random::SharedRandom;
 pub use crate::response::Accept;
 use crate::sealing::Sealer;
@@ -119,9 +120,6 @@ pub use crate::store::{Content as FileContent, InboxReply, RecentRun};
 use crate::store::{Database, Files};
 use crate::templates::Templates;
 use crate::webhook::Sender;
-
-/// How many runs may put something into hooks' folders at once.
-const FOLDER_USERS: u32 = 64;
 
 /// The parts that `app` puts together.
 #[expect(missing_debug_implementations, reason = "moved into a `Service` at once, which has one")]
@@ -235,7 +233,7 @@ impl Service {
             interrupt: CancellationToken::new(),
             notices: Notify::new(),
             schedule_news: Notify::new(),
-            folders: Semaphore::new(FOLDER_USERS as usize),
+            folders: folders::turns(),
             sender: Semaphore::new(1),
             renders: Semaphore::new(2),
             sweeper: Semaphore::new(1),
@@ -247,38 +245,6 @@ impl Service {
     #[must_use]
     pub fn url(&self, hook: &crate::model::Hook) -> String {
         format!("{}/hooks/{}", self.public_url, hook.token.expose())
-    }
-
-    /// From now on calls are turned away; what is running goes on, and what waits without a caller is left to the next server.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Release);
-        self.parking.cancel();
-        self.runs.close();
-    }
-
-    pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
-    }
-
-    /// Ends when the last run has ended. Call [`Self::drain`] first.
-    pub async fn drained(&self) {
-        self.runs.wait().await;
-    }
-
-    /// Kills the kernels of the runs that are left; their callers are told.
-    pub fn interrupt_runs(&self) {
-        self.interrupt.cancel();
-    }
-
-    /// The turn to make or remove a hook's folder, which nobody else uses meanwhile: a deletion must not take away what a
-    /// deploy has just put there, nor a run's output come to lie in the folder of the path's next hook.
-    async fn change_folders(&self) -> Result<SemaphorePermit<'_>> {
-        self.folders.acquire_many(FOLDER_USERS).await.map_err(|error| Error::Internal(error.to_string()))
-    }
-
-    /// The turn to put something into a hook's folder.
-    async fn use_folder(&self) -> Result<SemaphorePermit<'_>> {
-        self.folders.acquire().await.map_err(|error| Error::Internal(error.to_string()))
     }
 
     /// The public URL of an inbox.
@@ -315,32 +281,6 @@ impl Service {
     /// A file for an upload, removed if nobody takes it.
     pub async fn upload(&self) -> Result<tempfile::NamedTempFile> {
         on_disk(&self.files, Files::upload).await
-    }
-
-    /// Whether calls can be served.
-    pub async fn is_ready(&self) -> bool {
-        !self.is_draining() && self.db.ping().await.is_ok()
-    }
-
-    /// Runs that have not ended, their kernels and outputs included.
-    pub fn runs_in_progress(&self) -> usize {
-        self.runs.len()
-    }
-
-    /// Ends the processes that a killed server left behind, and takes over its runs.
-    pub async fn recover(self: &Arc<Self>) -> Result<()> {
-        tokio::task::spawn_blocking(crate::kernel::remove_leftovers).await?;
-        self.db.reset_deliveries().await?;
-        self.check_secrets().await?;
-        let runs = self.db.unfinished_runs().await?;
-        // First: as long as a run is on record as running, the next start looks for its processes again.
-        let running = runs.iter().filter(|run| run.mode == Mode::Sync || run.state == RunState::Running);
-        let marks: Vec<_> = running.map(|run| run.id).collect();
-        if !marks.is_empty() {
-            tracing::warn!(runs = marks.len(), "the last server was killed in the middle of runs");
-            tokio::task::spawn_blocking(move || crate::kernel::process::kill_orphans(&marks)).await?;
-        }
-        self.take_over(runs).await
     }
 }
 

@@ -11,7 +11,7 @@ use super::request::{Prefer, Wish};
 use super::tasks::{Asker, Task};
 use super::watch::Watching;
 use super::{Error, Result, Service};
-use crate::model::{Caller, CellStatus, HookId, Page, Progress, Run, RunEvent, RunId, RunState};
+use crate::model::{Caller, CellStatus, HookId, Page, Progress, Run, RunEvent, RunId, RunState, ScheduleId};
 use crate::store::RunFilter;
 
 /// How long the kernel of a cancelled run may take to be gone.
@@ -26,6 +26,7 @@ pub struct RunQuery {
     pub hook: Option<HookId>,
     pub state: Option<RunState>,
     pub since: Option<chrono::DateTime<chrono::Utc>>,
+    pub schedule: Option<ScheduleId>,
 }
 
 /// What happens in a run: from now on, or as far as its record tells it.
@@ -41,7 +42,8 @@ impl Service {
     pub async fn runs(&self, caller: &Caller, query: RunQuery, page: Page) -> Result<Vec<Run>> {
         let owner = self.scope(caller, "owner", None).await?;
         self.unsaved.settled().await;
-        let filter = RunFilter { owner, hook: query.hook, state: query.state, since: query.since, mode: None };
+        let RunQuery { hook, state, since, schedule } = query;
+        let filter = RunFilter { owner, hook, state, since, mode: None, schedule };
         Ok(self.db.runs(&filter, page).await?)
     }
 

@@ -1,13 +1,9 @@
-//! Schedules: hooks that run by themselves.
-//!
-//! Firing is two steps, each a transaction. A schedule that is due is claimed: its next time and the run to be are written at once, so it
-//! fires once, whoever looks at it. The run is then begun like any asynchronous call; what a killed server had claimed and not begun is
-//! begun by the next one.
+//! Schedules: hooks that run by themselves. How they fire is in `schedules/firing.rs`.
+
+mod firing;
 
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::future::join_all;
 use serde_json::{Map, Value};
 
 use super::call::Origin;
@@ -18,15 +14,6 @@ use crate::model::{
     Caller, Hook, HookId, HookPath, Invalid, Missed, Overlap, Owner, Page, Role, RunId, Schedule, ScheduleId,
 };
 use crate::notebook::{ParamValue, Parameters};
-use crate::store::{Claim, Firing};
-
-/// How many schedules are looked at at once.
-const BATCH: u32 = 50;
-/// After how long a schedule is late: nobody was there at its time.
-const LATE: TimeDelta = TimeDelta::minutes(1);
-/// How long a run that finds no place waits until it is tried again, and for how long at all.
-const RETRY: TimeDelta = TimeDelta::seconds(15);
-const PATIENCE: TimeDelta = TimeDelta::hours(1);
 
 /// What a schedule is to be.
 #[derive(Debug)]
@@ -129,25 +116,10 @@ impl Service {
         let target = self.target(hook, None).await?;
         let prefer = Prefer { respond_async: true, wait: None };
         let wish = CallWish { prefer, key: None, caller: Some(caller) };
-        match self.begin_call(target, call, wish, Origin::schedule(run)).await? {
+        match self.begin_call(target, call, wish, Origin::schedule(schedule.id, run)).await? {
             Called::Accepted(task) => Ok(task),
             Called::Answered(_) => Err(Error::Internal("a scheduled run answered at once".to_owned())),
         }
-    }
-
-    /// Fires what is due; gives the time at which something is due next.
-    pub async fn fire_due(self: &Arc<Self>) -> Result<Option<DateTime<Utc>>> {
-        let now = self.clock.now();
-        if !self.is_draining() {
-            for schedule in self.db.due_schedules(now, BATCH).await? {
-                self.claim(&schedule, now).await?;
-            }
-            let begun = self.db.due_firings(now, BATCH).await?;
-            for settled in join_all(begun.iter().map(|firing| self.fire(firing, now))).await {
-                settled?;
-            }
-        }
-        Ok(self.db.next_firing().await?)
     }
 
     /// Ends when a schedule was made or changed.
@@ -155,46 +127,12 @@ impl Service {
         self.schedule_news.notified().await;
     }
 
-    async fn claim(&self, schedule: &Schedule, now: DateTime<Utc>) -> Result<()> {
-        let next_at = match when(schedule) {
-            Ok((crontab, zone)) => crontab.next(now, zone),
-            Err(error) => {
-                tracing::error!(schedule = %schedule.id, %error, "cannot read a schedule");
-                None
-            }
-        };
-        let is_late = schedule.next_at.is_some_and(|due| now - due > LATE);
-        let run = if is_late && schedule.missed == Missed::Skip {
-            Err("the server was not running at that time")
-        } else if schedule.overlap == Overlap::Skip && self.db.is_schedule_running(schedule.id).await? {
-            Err("the run before had not ended")
-        } else {
-            Ok(RunId::new())
-        };
-        if let Err(why) = &run {
-            tracing::warn!(schedule = %schedule.id, hook = %schedule.hook, why, "a schedule is skipped");
-        }
-        metrics::counter!("nbhook_schedules_fired_total", "skipped" => run.is_err().to_string()).increment(1);
-        self.db.claim_firing(&Claim { schedule, next_at, run, now }).await.map(drop)?;
-        Ok(())
-    }
-
-    /// Begins a claimed run, or says why it cannot be begun.
-    async fn fire(self: &Arc<Self>, firing: &Firing, now: DateTime<Utc>) -> Result<()> {
-        let Some(schedule) = self.db.schedule(firing.schedule).await? else { return Ok(()) };
-        match self.begin_scheduled(&schedule, firing.run).await {
-            Ok(_) => Ok(()),
-            Err(Error::QueueFull { .. } | Error::Draining { .. } | Error::NoRoom(_)) if now < firing.at + PATIENCE => {
-                Ok(self.db.postpone_firing(firing.run, now + RETRY).await?)
-            }
-            Err(error) => {
-                tracing::warn!(schedule = %schedule.id, hook = %schedule.hook, %error, "a scheduled run was not begun");
-                // What is the server's own trouble is told in the log only.
-                let told =
-                    if matches!(error, Error::Internal(_)) { "internal error".to_owned() } else { error.to_string() };
-                Ok(self.db.give_up_firing(firing, &told).await?)
-            }
-        }
+    /// The next times of a schedule, in the time of its zone; none of one that is not enabled.
+    pub fn upcoming(&self, schedule: &Schedule, count: usize) -> Vec<String> {
+        let Ok((crontab, zone)) = when(schedule) else { return Vec::new() };
+        let Some(next) = schedule.next_at else { return Vec::new() };
+        let more = crontab.upcoming(next, zone, count.saturating_sub(1));
+        std::iter::once(next).chain(more).map(|at| zone.show(at)).collect()
     }
 }
 
@@ -204,14 +142,4 @@ impl Service {
 /// `Invalid`, if a newer version of the time zones no longer has its zone.
 pub(super) fn when(schedule: &Schedule) -> Result<(Crontab, Zone), Invalid> {
     Ok((schedule.cron.parse()?, schedule.tz.parse()?))
-}
-
-impl Service {
-    /// The next times of a schedule, in the time of its zone; none of one that is not enabled.
-    pub fn upcoming(&self, schedule: &Schedule, count: usize) -> Vec<String> {
-        let Ok((crontab, zone)) = when(schedule) else { return Vec::new() };
-        let Some(next) = schedule.next_at else { return Vec::new() };
-        let more = crontab.upcoming(next, zone, count.saturating_sub(1));
-        std::iter::once(next).chain(more).map(|at| zone.show(at)).collect()
-    }
 }

@@ -96,7 +96,7 @@ pub(super) async fn hook(ctx: &Context, api: &Api, hook: Option<&str>, most: Opt
                 failures = 0;
                 waiting = found.into_iter().filter(|run| seen.insert(run.id.clone())).collect();
             }
-            Err(error) if may_pass(&error) && failures < MOST_TRIES => failures += 1,
+            Err(error) if error.may_pass() && failures < MOST_TRIES => failures += 1,
             Err(error) => return Err(error),
         }
     }
@@ -149,7 +149,7 @@ impl Following<'_> {
             match self.read(api, id).await {
                 Ok(()) => failures = 0,
                 // The server may be started anew.
-                Err(error) if may_pass(&error) && failures < MOST_TRIES => failures += 1,
+                Err(error) if error.may_pass() && failures < MOST_TRIES => failures += 1,
                 Err(error) => return Err(error),
             }
             if has_ended(&self.state) {
@@ -209,14 +209,6 @@ impl Following<'_> {
 
     fn note(&self, line: &str) {
         self.bar.suspend(|| self.ctx.note(&format!("--- {line}")));
-    }
-}
-
-fn may_pass(error: &CliError) -> bool {
-    match error {
-        CliError::Unreachable { .. } => true,
-        CliError::Refused { status, .. } => *status == 429 || *status >= 500,
-        _ => false,
     }
 }
 

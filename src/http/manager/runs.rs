@@ -10,7 +10,7 @@ use super::page::Page;
 use crate::http::error::ApiError;
 use crate::http::hooks::Id;
 use crate::http::runs::view;
-use crate::model::{self, HookId, Invalid, Run, RunId, RunState};
+use crate::model::{self, HookId, Invalid, Run, RunId, RunState, ScheduleId};
 use crate::service::RunQuery;
 
 /// What a notebook made: no script runs, nothing is fetched, and it has an origin of its own.
@@ -28,6 +28,9 @@ pub(super) struct Filters {
     /// `1h`, `24h`, `7d` or `30d`.
     #[serde(default)]
     since: String,
+    /// From a link beside the schedule.
+    #[serde(default)]
+    schedule: String,
     #[serde(default)]
     offset: u32,
 }
@@ -35,6 +38,7 @@ pub(super) struct Filters {
 impl Filters {
     fn query(&self, now: DateTime<Utc>) -> Result<RunQuery, Invalid> {
         let hook = (!self.hook.is_empty()).then(|| self.hook.parse::<HookId>()).transpose();
+        let schedule = (!self.schedule.is_empty()).then(|| self.schedule.parse::<ScheduleId>()).transpose();
         let state = (!self.state.is_empty()).then(|| self.state.parse::<RunState>()).transpose()?;
         let hours = match self.since.as_str() {
             "" => None,
@@ -48,18 +52,21 @@ impl Filters {
             hook: hook.map_err(|_| Invalid::new("hook", "must be the id of a hook"))?,
             state,
             since: hours.map(|hours| now - Duration::hours(hours)),
+            schedule: schedule.map_err(|_| Invalid::new("schedule", "must be the id of a schedule"))?,
         })
     }
 
     fn is_any(&self) -> bool {
-        !(self.hook.is_empty() && self.state.is_empty() && self.since.is_empty())
+        [&self.hook, &self.state, &self.since, &self.schedule].iter().any(|filter| !filter.is_empty())
     }
 
     /// The address of another part of the list.
     fn at(&self, offset: u32) -> String {
         let offset = offset.to_string();
-        let pairs = [("hook", &self.hook), ("state", &self.state), ("since", &self.since), ("offset", &offset)];
-        let pairs: Vec<_> = pairs.into_iter().filter(|(_, value)| !value.is_empty() && *value != "0").collect();
+        let filters =
+            [("hook", &self.hook), ("state", &self.state), ("since", &self.since), ("schedule", &self.schedule)];
+        let pairs = filters.into_iter().chain([("offset", &offset)]);
+        let pairs: Vec<_> = pairs.filter(|(_, value)| !value.is_empty() && *value != "0").collect();
         format!("?{}", serde_urlencoded::to_string(pairs).unwrap_or_default())
     }
 }
@@ -88,6 +95,7 @@ pub(super) async fn list(page: Page, filters: web::Query<Filters>) -> Result<Htt
             "hook": filters.hook,
             "state": filters.state,
             "since": filters.since,
+            "schedule": filters.schedule,
             "is_filtered": filters.is_any(),
             "newer": newer.map(|offset| filters.at(offset)),
             "older": older.then(|| filters.at(filters.offset.saturating_add(PER_PAGE))),

@@ -10,6 +10,7 @@ mod declared;
 mod deliveries;
 mod events;
 mod figures;
+mod firings;
 mod hooks;
 mod inboxes;
 mod listed_hooks;
@@ -52,6 +53,7 @@ pub use deliveries::{AttemptEnd, ClaimLimits, Claimed, DeliveryFilter, DueDelive
 use events::Subscribers;
 pub use events::{EventFilter, NewDeclared};
 pub use figures::Span;
+pub use firings::{Claim, Firing};
 pub use hooks::{Deployed, NewDeploy};
 pub use inboxes::{InboxReply, NewCapture, Received};
 pub use listed_hooks::RecentRun;
@@ -60,7 +62,6 @@ pub use notifications::{DueMail, MailLimits, NewMail, QueuedMail};
 pub use outputs::ListedOutput;
 pub use retention::{OnRecord, RemovedRun};
 pub use runs::{FinishedRun, NewRun, RunFilter, Unfinished};
-pub use schedules::{Claim, Firing};
 pub use secrets::{KeptSecret, SealedSecret, SecretLimits};
 pub use stored::NewStored;
 pub use subscriptions::{Subscribed, SubscriptionFilter};
@@ -240,6 +241,7 @@ fn migrations() -> Migrator {
         (14, "secrets", include_str!("../migrations/0014_secrets.sql")),
         (15, "files", include_str!("../migrations/0015_files.sql")),
         (16, "figures", include_str!("../migrations/0016_figures.sql")),
+        (18, "schedules of runs", include_str!("../migrations/0018_schedules_of_runs.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)

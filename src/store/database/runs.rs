@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use super::events::{self, NewDeclared, NewEvent};
 use super::notices::NewNotice;
-use super::{Database, Write, calls, from_json, millis, parse, row, schedules, subscriptions, time, to_json};
+use super::{Database, Write, calls, firings, from_json, millis, parse, row, subscriptions, time, to_json};
 use crate::model::{
-    CellTiming, Event, EventType, Histo, HookId, HookPath, Mode, Page, Run, RunError, RunId, RunState, Subscription,
-    Trigger, UserId, event,
+    CellTiming, Event, EventType, Histo, HookId, HookPath, Mode, Page, Run, RunError, RunId, RunState, ScheduleId,
+    Subscription, Trigger, UserId, event,
 };
 use crate::store::{Result, StoreError};
 
@@ -22,6 +22,7 @@ pub struct NewRun<'a> {
     pub trigger: Trigger,
     pub mode: Mode,
     pub rerun_of: Option<RunId>,
+    pub schedule: Option<ScheduleId>,
     pub method: &'a str,
     pub cells_total: usize,
     /// What it was asked, to be kept.
@@ -66,6 +67,7 @@ pub struct RunFilter {
     pub state: Option<RunState>,
     pub since: Option<DateTime<Utc>>,
     pub mode: Option<Mode>,
+    pub schedule: Option<ScheduleId>,
 }
 
 /// A run that its server did not live to end.
@@ -89,6 +91,7 @@ row! {
         origin: String,
         mode: String,
         rerun_of: Option<String>,
+        schedule_id: Option<String>,
         method: String,
         attempts: i64,
         created_at: i64,
@@ -119,6 +122,7 @@ impl TryFrom<RunRow> for Run {
             trigger: trigger(&row.origin),
             mode: mode(&row.mode),
             rerun_of: row.rerun_of.as_deref().map(parse).transpose()?,
+            schedule: row.schedule_id.as_deref().map(parse).transpose()?,
             method: row.method,
             attempts: u32::try_from(row.attempts).unwrap_or_default(),
             created_at: time(row.created_at)?,
@@ -152,8 +156,8 @@ fn mode_text(mode: Mode) -> &'static str {
     }
 }
 
-pub(super) const RUN: &str = "id, hook_id, owner_id, version, histo, state, origin, mode, rerun_of, method, attempts, created_at, \
-                   started_at, finished_at, duration_ms, cells_total, cells_done, error, warnings, status, media_type, cells";
+pub(super) const RUN: &str = "id, hook_id, owner_id, version, histo, state, origin, mode, rerun_of, schedule_id, method, attempts, \
+                   created_at, started_at, finished_at, duration_ms, cells_total, cells_done, error, warnings, status, media_type, cells";
 
 /// A run and the path of its hook.
 pub(super) async fn read(tx: &mut Write, id: RunId) -> Result<(Run, HookPath)> {
@@ -165,7 +169,6 @@ pub(super) async fn read(tx: &mut Write, id: RunId) -> Result<(Run, HookPath)> {
     Ok((row.try_into()?, path))
 }
 
-/// Tells that a run has come to the state it is in.
 /// How many deliveries led to a run.
 pub(super) async fn hops(tx: &mut Write, id: RunId) -> Result<u32> {
     let hops: i64 =
@@ -173,6 +176,7 @@ pub(super) async fn hops(tx: &mut Write, id: RunId) -> Result<u32> {
     Ok(u32::try_from(hops).unwrap_or(u32::MAX))
 }
 
+/// Tells that a run has come to the state it is in.
 async fn tell(tx: &mut Write, id: RunId, at: DateTime<Utc>, mail: Option<&NewNotice>) -> Result<Event> {
     let (run, path) = read(tx, id).await?;
     let about = vec![event::hook_tag(run.hook), event::run_tag(id)];
@@ -197,9 +201,9 @@ impl Database {
         let last = last.as_deref().map(parse).transpose()?;
         let histo = Histo::next(new.now, last.as_ref());
         sqlx::query(
-            "INSERT INTO runs (id, hook_id, owner_id, version, histo, state, origin, mode, rerun_of, method, created_at,
-             cells_total, cells_done, warnings, hops)
-             VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, $8, $9, $10, $11, 0, '[]', $12)",
+            "INSERT INTO runs (id, hook_id, owner_id, version, histo, state, origin, mode, rerun_of, schedule_id, method,
+             created_at, cells_total, cells_done, warnings, hops)
+             VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, $8, $9, $10, $11, $12, 0, '[]', $13)",
         )
         .bind(new.id.to_string())
         .bind(new.hook.to_string())
@@ -209,6 +213,7 @@ impl Database {
         .bind(new.trigger.as_str())
         .bind(mode_text(new.mode))
         .bind(new.rerun_of.map(|run| run.to_string()))
+        .bind(new.schedule.map(|schedule| schedule.to_string()))
         .bind(new.method)
         .bind(millis(new.now))
         .bind(i64::try_from(new.cells_total).unwrap_or(i64::MAX))
@@ -216,8 +221,8 @@ impl Database {
         .execute(&mut *tx)
         .await?;
         calls::keep(&mut tx, new.id, new.request).await?;
-        if new.trigger == Trigger::Schedule {
-            schedules::begun(&mut tx, new.id).await?;
+        if let Some(schedule) = new.schedule {
+            firings::begun(&mut tx, new.id, schedule, new.now).await?;
         }
         if let Some(subscription) = new.subscription {
             subscriptions::insert(&mut tx, subscription).await?;
@@ -317,13 +322,14 @@ impl Database {
         let rows: Vec<RunRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
             "SELECT {RUN} FROM runs WHERE ($1 IS NULL OR owner_id = $1) AND ($2 IS NULL OR hook_id = $2)
              AND ($3 IS NULL OR state = $3) AND ($4 IS NULL OR created_at >= $4) AND ($5 IS NULL OR mode = $5)
-             ORDER BY id DESC LIMIT $6 OFFSET $7"
+             AND ($6 IS NULL OR schedule_id = $6) ORDER BY id DESC LIMIT $7 OFFSET $8"
         )))
         .bind(filter.owner.map(|owner| owner.to_string()))
         .bind(filter.hook.map(|hook| hook.to_string()))
         .bind(filter.state.map(RunState::as_str))
         .bind(filter.since.map(millis))
         .bind(filter.mode.map(mode_text))
+        .bind(filter.schedule.map(|schedule| schedule.to_string()))
         .bind(page.limit)
         .bind(page.offset)
         .fetch_all(&self.pool)

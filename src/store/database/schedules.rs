@@ -1,28 +1,10 @@
-//! Schedules, and the runs that they have claimed.
+//! Schedules. What they fire is in `firings.rs`.
 
 use chrono::{DateTime, Utc};
 
-use super::{Database, Write, from_json, millis, parse, row, time, to_json};
-use crate::model::{HookId, HookPath, Page, RunId, Schedule, ScheduleId, UserId};
+use super::{Database, Write, firings, from_json, millis, parse, row, time, to_json};
+use crate::model::{HookId, HookPath, Page, Schedule, ScheduleId, UserId};
 use crate::store::{Result, StoreError};
-
-/// What a schedule that is due comes to.
-#[derive(Debug)]
-pub struct Claim<'a> {
-    pub schedule: &'a Schedule,
-    pub next_at: Option<DateTime<Utc>>,
-    /// The run to be, or why there is none.
-    pub run: Result<RunId, &'a str>,
-    pub now: DateTime<Utc>,
-}
-
-/// A run that was claimed and is not on record yet.
-#[derive(Debug, Clone)]
-pub struct Firing {
-    pub run: RunId,
-    pub schedule: ScheduleId,
-    pub at: DateTime<Utc>,
-}
 
 row! {
     struct ScheduleRow {
@@ -81,21 +63,9 @@ pub(super) async fn remove_of(tx: &mut Write, hook: HookId) -> Result<()> {
     Ok(())
 }
 
-/// Notes that the run of a firing is on record.
-pub(super) async fn begun(tx: &mut Write, run: RunId) -> Result<()> {
-    sqlx::query(
-        "UPDATE schedules SET last_run = $1, problem = NULL
-         WHERE id = (SELECT schedule_id FROM firings WHERE run_id = $1)",
-    )
-    .bind(run.to_string())
-    .execute(&mut **tx)
-    .await?;
-    sqlx::query("DELETE FROM firings WHERE run_id = $1").bind(run.to_string()).execute(&mut **tx).await?;
-    Ok(())
-}
-
 impl Database {
-    /// Makes the hook's schedule, or changes it to this; says whether it had none. None: the hook is gone.
+    /// Makes the hook's schedule, or changes it to this; says whether it had none. None: the hook is gone. If it is not to fire, then
+    /// neither what waits.
     pub async fn set_schedule(&self, new: &Schedule) -> Result<Option<bool>> {
         let mut tx = self.write().await?;
         let hook: Option<String> = sqlx::query_scalar("SELECT id FROM hooks WHERE id = $1 AND deleted_at IS NULL")
@@ -125,6 +95,9 @@ impl Database {
         .bind(millis(new.updated_at))
         .fetch_one(&mut *tx)
         .await?;
+        if !new.enabled {
+            firings::remove_of(&mut tx, &id).await?;
+        }
         tx.commit().await?;
         Ok(Some(id == new.id.to_string()))
     }
@@ -178,95 +151,5 @@ impl Database {
         let rows: Vec<ScheduleRow> =
             sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(millis(now)).bind(most).fetch_all(&self.pool).await?;
         rows.into_iter().map(Schedule::try_from).collect()
-    }
-
-    /// Takes a firing that is due, once, whoever else looks at it; says whether it was still there to be taken.
-    pub async fn claim_firing(&self, claim: &Claim<'_>) -> Result<bool> {
-        let mut tx = self.write().await?;
-        let (id, due) = (claim.schedule.id.to_string(), claim.schedule.next_at.map(millis));
-        let problem = claim.run.as_ref().err();
-        let done = sqlx::query(
-            "UPDATE schedules SET next_at = $3, last_at = $2, problem = $4 WHERE id = $1 AND next_at = $2 AND enabled = 1",
-        )
-        .bind(&id)
-        .bind(due)
-        .bind(claim.next_at.map(millis))
-        .bind(problem)
-        .execute(&mut *tx)
-        .await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
-        if let Ok(run) = &claim.run {
-            sqlx::query("INSERT INTO firings (run_id, schedule_id, at, retry_at) VALUES ($1, $2, $3, $4)")
-                .bind(run.to_string())
-                .bind(&id)
-                .bind(due)
-                .bind(millis(claim.now))
-                .execute(&mut *tx)
-                .await?;
-        }
-        tx.commit().await?;
-        Ok(true)
-    }
-
-    /// Whether the last run of a schedule goes on, or one that it has claimed is still to begin.
-    pub async fn is_schedule_running(&self, id: ScheduleId) -> Result<bool> {
-        let count: i64 = sqlx::query_scalar(
-            "SELECT (SELECT COUNT(*) FROM firings WHERE schedule_id = $1) + (SELECT COUNT(*) FROM runs r
-             JOIN schedules s ON s.last_run = r.id WHERE s.id = $1 AND r.state IN ('queued', 'running'))",
-        )
-        .bind(id.to_string())
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(count > 0)
-    }
-
-    /// The claimed runs that are to be begun now.
-    pub async fn due_firings(&self, now: DateTime<Utc>, most: u32) -> Result<Vec<Firing>> {
-        let rows: Vec<(String, String, i64)> = sqlx::query_as(
-            "SELECT run_id, schedule_id, at FROM firings WHERE retry_at <= $1 ORDER BY retry_at, run_id LIMIT $2",
-        )
-        .bind(millis(now))
-        .bind(most)
-        .fetch_all(&self.pool)
-        .await?;
-        let firing = |(run, schedule, at): &(String, String, i64)| {
-            Ok(Firing { run: parse(run)?, schedule: parse(schedule)?, at: time(*at)? })
-        };
-        rows.iter().map(firing).collect()
-    }
-
-    /// Leaves a firing for later.
-    pub async fn postpone_firing(&self, run: RunId, until: DateTime<Utc>) -> Result<()> {
-        let _turn = self.turn().await?;
-        sqlx::query("UPDATE firings SET retry_at = $2 WHERE run_id = $1")
-            .bind(run.to_string())
-            .bind(millis(until))
-            .execute(&self.pool)
-            .await?;
-        Ok(())
-    }
-
-    /// Gives a firing up, and says why.
-    pub async fn give_up_firing(&self, firing: &Firing, problem: &str) -> Result<()> {
-        let mut tx = self.write().await?;
-        sqlx::query("UPDATE schedules SET problem = $2 WHERE id = $1")
-            .bind(firing.schedule.to_string())
-            .bind(problem)
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query("DELETE FROM firings WHERE run_id = $1").bind(firing.run.to_string()).execute(&mut *tx).await?;
-        tx.commit().await
-    }
-
-    /// When something is due next.
-    pub async fn next_firing(&self) -> Result<Option<DateTime<Utc>>> {
-        let next: Option<i64> = sqlx::query_scalar(
-            "SELECT MIN(at) FROM (SELECT MIN(next_at) AS at FROM schedules UNION ALL SELECT MIN(retry_at) FROM firings) AS due",
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        next.map(time).transpose()
     }
 }
