@@ -11,6 +11,7 @@
 //! [`page::Page::render`], and a line in [`pages`].
 
 mod callbacks;
+mod cells;
 mod deliveries;
 mod files;
 mod frame;
@@ -22,6 +23,7 @@ mod overview;
 mod page;
 mod part;
 mod personal;
+mod run;
 mod runs;
 mod schedules;
 mod session;
@@ -52,8 +54,8 @@ pub(super) fn pages(config: &mut web::ServiceConfig) {
             .service(get("/assets").route(web::get().to(stored::assets)))
             .service(get("/dependencies").route(web::get().to(stored::dependencies)))
             .service(get("/runs").route(web::get().to(runs::list)))
-            .service(get("/runs/{id}").route(web::get().to(runs::show)))
-            .service(get("/runs/{id}/frame").route(web::get().to(runs::frame)))
+            .service(get("/runs/{id}").route(web::get().to(run::show)))
+            .service(get("/runs/{id}/frame").route(web::get().to(run::frame)))
             .configure(events)
             .configure(access)
             .service(get("/hooks/{id}").route(web::get().to(hook::show)))

@@ -235,6 +235,7 @@ fn migrations() -> Migrator {
         (14, "secrets", include_str!("../migrations/0014_secrets.sql")),
         (15, "files", include_str!("../migrations/0015_files.sql")),
         (16, "figures", include_str!("../migrations/0016_figures.sql")),
+        (17, "runs and their events", include_str!("../migrations/0017_runs_and_their_events.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)
