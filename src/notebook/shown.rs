@@ -160,7 +160,11 @@ fn shown(output: &Value, room: &mut Room) -> ShownOutput {
             let text = data.and_then(|data| data.get("text/plain")).map(joined);
             let others = data.into_iter().flatten().map(|(media_type, _)| media_type);
             let others = others.filter(|media_type| *media_type != "text/plain");
-            ("data", text.and_then(|text| plain(&text)), others.take(MOST_OUTPUTS).map(|name| name.chars().take(100).collect()).collect())
+            (
+                "data",
+                text.and_then(|text| plain(&text)),
+                others.take(MOST_OUTPUTS).map(|name| name.chars().take(100).collect()).collect(),
+            )
         }
     };
     ShownOutput { kind, text, media_types }
@@ -211,12 +215,19 @@ mod tests {
         let told: Vec<_> = cells[2]
             .outputs
             .iter()
-            .map(|output| (output.kind, output.text.as_ref().map_or("", |text| &text.text), output.media_types.join(" ")))
+            .map(|output| {
+                (output.kind, output.text.as_ref().map_or("", |text| &text.text), output.media_types.join(" "))
+            })
             .collect();
         let told: Vec<_> = told.iter().map(|(kind, text, types)| (*kind, *text, types.as_str())).collect();
         assert_eq!(
             told,
-            [("stderr", "a\nb", ""), ("data", "<Figure>", "image/png"), ("error", "KeyError: 'x'", ""), ("data", "", "text/html")]
+            [
+                ("stderr", "a\nb", ""),
+                ("data", "<Figure>", "image/png"),
+                ("error", "KeyError: 'x'", ""),
+                ("data", "", "text/html")
+            ]
         );
     }
 
@@ -229,7 +240,9 @@ mod tests {
         let first = &shown.cells[0];
         assert_eq!((first.outputs.len(), first.more_outputs), (MOST_OUTPUTS, 5));
         assert!(first.source.is_cut && first.outputs[0].text.as_ref().unwrap().is_cut);
-        let texts = |cell: &ShownCell| cell.outputs.iter().map(|output| output.text.as_ref().unwrap().text.len()).sum::<usize>();
+        let texts = |cell: &ShownCell| {
+            cell.outputs.iter().map(|output| output.text.as_ref().unwrap().text.len()).sum::<usize>()
+        };
         let all: usize = shown.cells.iter().map(|cell| cell.source.text.len() + texts(cell)).sum();
         assert_eq!(all, MOST_BYTES);
     }

@@ -16,6 +16,7 @@ pub mod declared;
 mod deliver;
 mod deliveries;
 mod deploy;
+mod disk;
 mod documents;
 mod ending;
 mod error;
@@ -29,6 +30,7 @@ mod inbox;
 mod keep;
 mod kept;
 mod kernels;
+mod load;
 mod local;
 mod notebooks;
 mod notices;
@@ -76,6 +78,7 @@ pub use contracts::inspect_notebook;
 use deliver::Flights;
 pub use deliveries::DeliveryQuery;
 pub use deploy::{Deploy, DeployReply, check_places};
+pub use disk::DiskUse;
 pub use error::{Error, Result};
 pub use events::EventQuery;
 pub use figures::Overview;
@@ -84,6 +87,8 @@ pub use hook_pages::CallGuide;
 pub use inbox::NewInbox;
 pub use kernels::Kernels;
 use kernels::Wish;
+use load::Samples;
+pub use load::{SAMPLE_EVERY, SAMPLES_REACH, Sample};
 pub use local::{Given, Local, LocalAnswer, LocalDone, LocalRun, Ready};
 use notebooks::Notebooks;
 pub use notifications::{LARGEST_MAIL, NewNotification};
@@ -114,8 +119,8 @@ pub use crate::crontab::{Crontab, Zone};
 use crate::kernel::Executor;
 use crate::mail::Mailer;
 use crate::model::{Mode, RunState};
-use crate::random::SharedRandom;
 pub use crate::notebook::{Excerpt, ShownCell, ShownNotebook};
+use crate::random::SharedRandom;
 pub use crate::response::Accept;
 use crate::sealing::Sealer;
 pub use crate::store::{Content as FileContent, InboxReply, RecentRun};
@@ -172,6 +177,7 @@ pub struct Service {
     dependencies: Dependencies,
     runs: TaskTracker,
     live: Live,
+    samples: Samples,
     captures: Captures,
     /// Of topics.
     readers: Arc<Readers>,
@@ -211,6 +217,7 @@ impl Service {
             admission: Admission::new(kernel.limit, kernel.queue),
             bodies: BodyRoom::new(parts.settings.body_memory),
             live: Live::new(parts.clock.clone()),
+            samples: Samples::default(),
             captures: Captures::start(parts.db.clone(), &parts.runtime),
             settings: parts.settings,
             public_url: parts.public_url,

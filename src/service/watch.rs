@@ -401,7 +401,8 @@ mod tests {
             run.happened(RunEvent::Progress(Progress { done: done as f64, total: None, message: None }));
             run.happened(text(1));
         }
-        let told: Vec<_> = run.timings().iter().map(|timing| (timing.cell, timing.status, timing.duration_ms)).collect();
+        let told: Vec<_> =
+            run.timings().iter().map(|timing| (timing.cell, timing.status, timing.duration_ms)).collect();
         assert_eq!(told, [(None, CellStatus::Ok, Some(0)), (Some(0), CellStatus::Started, None)]);
     }
 

@@ -93,11 +93,149 @@ fn state(view: &RunView, cell: Option<usize>) -> &'static str {
     match view.timings.iter().find(|timing| timing.cell == cell) {
         Some(timing) if timing.status == CellStatus::Ok => "ok",
         _ if is_over && is_to_blame(view, cell) => "failed",
-        Some(timing) if timing.finished_at.is_none() => if is_over { "stopped" } else { "running" },
+        Some(timing) if timing.finished_at.is_none() => {
+            if is_over {
+                "stopped"
+            } else {
+                "running"
+            }
+        }
         Some(_) => "failed",
         None if !is_over => "waiting",
         // The server was killed, and nobody saw how far it came.
         None if view.run.state == RunState::Interrupted && view.timings.is_empty() => "unknown",
         None => "not reached",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::model::{ErrorKind, Histo, HookId, Mode, Run, RunError, RunId, Trigger, UserId};
+    use crate::service::ShownNotebook;
+
+    fn run(state: RunState, error: Option<RunError>) -> Run {
+        let at = DateTime::UNIX_EPOCH;
+        let histo = Histo::next(at, None);
+        Run {
+            id: RunId::new(),
+            hook: HookId::new(),
+            owner: UserId::new(),
+            version: histo.clone(),
+            histo,
+            state,
+            trigger: Trigger::Http,
+            mode: Mode::Sync,
+            rerun_of: None,
+            method: "GET".to_owned(),
+            attempts: 1,
+            created_at: at,
+            started_at: Some(at),
+            finished_at: None,
+            duration_ms: None,
+            cells_total: 0,
+            cells_done: 0,
+            error,
+            warnings: Vec::new(),
+            status: None,
+            media_type: None,
+            cells: Vec::new(),
+        }
+    }
+
+    /// `m`: Markdown, `c`: code, `b`: blank code, `i`: the injected parameters.
+    fn notebook(kinds: &str) -> ShownNotebook {
+        let cell = |(index, kind): (usize, char)| ShownCell {
+            index,
+            cell_type: if kind == 'm' { "markdown" } else { "code" }.to_owned(),
+            source: Excerpt { text: kind.to_string(), is_cut: false },
+            outputs: Vec::new(),
+            more_outputs: 0,
+            is_executed: matches!(kind, 'c' | 'i'),
+            is_injected: kind == 'i',
+        };
+        ShownNotebook { cells: kinds.chars().enumerate().map(cell).collect(), more_cells: 0 }
+    }
+
+    fn timing(cell: Option<usize>, status: CellStatus) -> CellTiming {
+        let finished_at = (status != CellStatus::Started).then_some(DateTime::UNIX_EPOCH);
+        CellTiming { cell, started_at: DateTime::UNIX_EPOCH, finished_at, duration_ms: Some(5), status }
+    }
+
+    fn view(run: Run, kinds: &str, has_output: bool, timings: Vec<CellTiming>) -> RunView {
+        RunView {
+            run,
+            path: None,
+            has_hook: true,
+            has_version: true,
+            has_output,
+            notebook: notebook(kinds),
+            parameters: None,
+            timings,
+            traceback: None,
+            answer_until: None,
+            events: Vec::new(),
+            deliveries: Vec::new(),
+        }
+    }
+
+    fn states(view: &RunView) -> Vec<(u64, String)> {
+        let state = |cell: &Value| cell["state"].as_str().unwrap_or("-").to_owned();
+        of(view).0.iter().map(|cell| (cell["number"].as_u64().unwrap_or_default(), state(cell))).collect()
+    }
+
+    fn told(states: &[(u64, &str)]) -> Vec<(u64, String)> {
+        states.iter().map(|(number, state)| (*number, (*state).to_owned())).collect()
+    }
+
+    #[test]
+    fn cells_of_an_output_have_the_numbers_of_the_deployed_notebook() {
+        let error = RunError { cell: Some(4), ..RunError::new(ErrorKind::CellError, "cell 5 raised") };
+        let ok = |cell| timing(cell, CellStatus::Ok);
+        let timings = vec![ok(Some(1)), ok(None), ok(Some(2)), timing(Some(4), CellStatus::Error)];
+        let view = view(run(RunState::Failed, Some(error)), "mcicbccm", true, timings);
+        let expected = [(1, "-"), (2, "ok"), (3, "ok"), (4, "skipped"), (5, "failed"), (6, "not reached"), (7, "-")];
+        assert_eq!(states(&view), told(&expected));
+        let (cells, parameters) = of(&view);
+        assert_eq!(
+            (&cells[4]["is_to_blame"], &cells[4]["index"], &cells[4]["key"]),
+            (&json!(true), &json!(5), &json!("4"))
+        );
+        let parameters = parameters.unwrap();
+        assert_eq!((&parameters["state"], &parameters["number"]), (&json!("ok"), &json!(null)));
+    }
+
+    #[test]
+    fn parameters_that_took_the_place_of_others_move_nothing() {
+        let timings = vec![timing(None, CellStatus::Ok), timing(Some(1), CellStatus::Ok)];
+        let view = view(run(RunState::Succeeded, None), "icm", true, timings);
+        assert_eq!(states(&view), told(&[(2, "ok"), (3, "-")]));
+    }
+
+    #[test]
+    fn a_run_that_goes_on_shows_what_was_deployed() {
+        let timings =
+            vec![timing(None, CellStatus::Ok), timing(Some(0), CellStatus::Ok), timing(Some(2), CellStatus::Started)];
+        let mut going = view(run(RunState::Running, None), "cicc", false, timings.clone());
+        assert_eq!(states(&going), told(&[(1, "ok"), (3, "running"), (4, "waiting")]), "an older call's are not shown");
+        going.run.state = RunState::Cancelled;
+        assert_eq!(states(&going), told(&[(1, "ok"), (3, "stopped"), (4, "not reached")]));
+        going.run.state = RunState::Interrupted;
+        going.timings.clear();
+        assert_eq!(states(&going)[0].1, "unknown");
+        going.timings = timings;
+        going.notebook.cells.clear();
+        assert_eq!(states(&going), told(&[(1, "ok"), (3, "stopped")]), "without a notebook");
+    }
+
+    #[test]
+    fn only_what_was_raised_is_to_be_blamed_on_the_parameters() {
+        let raised = RunError { ename: Some("NameError".to_owned()), ..RunError::new(ErrorKind::CellError, "raised") };
+        let failed = vec![timing(None, CellStatus::Error)];
+        let blamed = |error| of(&view(run(RunState::Failed, Some(error)), "ic", true, failed.clone())).1.unwrap();
+        assert_eq!(blamed(raised)["is_to_blame"], true);
+        assert_eq!(blamed(RunError::new(ErrorKind::KernelDied, "died"))["is_to_blame"], false);
     }
 }

@@ -19,6 +19,7 @@ mod happened;
 mod hook;
 mod hooks;
 mod inboxes;
+mod load;
 mod overview;
 mod page;
 mod part;

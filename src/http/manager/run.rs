@@ -46,7 +46,9 @@ pub(super) async fn show(page: Page, id: Id<RunId>) -> Result<HttpResponse, ApiE
 fn answer(view: &RunView) -> Value {
     let why = match (view.run.mode, view.answer_until) {
         (_, Some(_)) => None,
-        (Mode::Sync, None) => Some("It is not kept: its caller waited for it and got it, and such answers are not kept."),
+        (Mode::Sync, None) => {
+            Some("It is not kept: its caller waited for it and got it, and such answers are not kept.")
+        }
         (Mode::Async, None) if !view.run.state.is_final() => None,
         (Mode::Async, None) => Some("It is no longer kept: answers are there for a time."),
     };
