@@ -40,7 +40,10 @@ fn a_wrong_page_is_found_out() {
         ("```sh\necho 1\n```\n```text\n2\n```\n", "but it was\n1"),
         ("```sh\necho '{\"a\": 1, \"b\": 2}'\n```\n<!-- answer -->\n```json\n{\"a\": 1}\n```\n", "but it was"),
         ("```python\n1 + 1  # → 3\n```\n", "but it was\n2"),
-        ("```sh\ntrue\n```\n<!-- alerts -->\n```yaml\ngroups: [{rules: [{alert: A, expr: nbhook_nothing > 0}]}]\n```\n", "there is no nbhook_nothing"),
+        (
+            "```sh\ntrue\n```\n<!-- alerts -->\n```yaml\ngroups: [{rules: [{alert: A, expr: nbhook_nothing > 0}]}]\n```\n",
+            "there is no nbhook_nothing",
+        ),
         ("<!-- tested by: guide/links.py -->\n```nginx\nx\n```\n", "guide/links.py does not test it"),
         ("<!-- given: false -->\n```sh\ntrue\n```\n", "this failed: false"),
         ("```python\n1 / 0\n```\n", "it raised an exception"),

@@ -40,6 +40,7 @@ mod mail;
 mod manager;
 mod manager_events;
 mod manager_hooks;
+mod manager_overview;
 mod manager_runs;
 mod notifications;
 mod openapi;

@@ -210,6 +210,7 @@ impl Service {
                 tracing::error!(%error, "cannot record the start of the run");
             }
         };
+        live.show_parameters(prepared.shown_parameters());
         live.begin_attempt();
         // Dropping the execution kills its kernel.
         let executing = async {

@@ -97,6 +97,12 @@ impl Files {
         self.data.join(".nbhook")
     }
 
+    /// Bytes of the database and its log.
+    pub fn database_size(&self) -> u64 {
+        let files = ["nbhook.db", "nbhook.db-wal"].map(|name| self.own(name));
+        files.iter().filter_map(|file| fs::metadata(file).ok()).map(|metadata| metadata.len()).sum()
+    }
+
     fn scratch_root(&self) -> PathBuf {
         self.own("scratch")
     }

@@ -1,12 +1,15 @@
 //! The system calls that std has no safe name for. The only unsafe code of the crate; nothing here decides anything.
 #![expect(
     unsafe_code,
-    reason = "prctl, setrlimit, kill, waitid, socketpair and sendmsg have no safe counterpart in std"
+    reason = "prctl, setrlimit, kill, waitid, socketpair, sendmsg and statvfs have no safe counterpart in std"
 )]
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use super::Resources;
@@ -195,4 +198,28 @@ pub(in crate::kernel) fn send_with_files(socket: impl AsFd, bytes: &[u8], files:
         libc::sendmsg(socket.as_fd().as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL)
     };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// How much room a file system has, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskRoom {
+    pub total: u64,
+    /// What the server may still take.
+    pub available: u64,
+}
+
+/// Asks for the room of the file system that `path` is on. Blocks.
+///
+/// # Errors
+/// When it does not say.
+pub fn disk_room(path: &Path) -> io::Result<DiskRoom> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut told = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: `path` ends with a zero, `told` is valid memory for a statvfs during the call, and all-zero is a valid one.
+    let told = unsafe {
+        check(libc::statvfs(path.as_ptr(), told.as_mut_ptr()))?;
+        told.assume_init()
+    };
+    let bytes = |blocks: u64| blocks.saturating_mul(told.f_frsize);
+    Ok(DiskRoom { total: bytes(told.f_blocks), available: bytes(told.f_bavail) })
 }

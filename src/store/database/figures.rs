@@ -20,6 +20,18 @@ pub struct Span {
     pub since: DateTime<Utc>,
 }
 
+/// What the record says is on disk, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    pub outputs: u64,
+    /// The same of hooks that were deleted.
+    pub left_outputs: u64,
+    /// Notebooks of versions, without the files that were deployed with them.
+    pub versions: u64,
+    /// Dependencies of owners, and assets.
+    pub files: u64,
+}
+
 /// $1: since when, $2: whose, $3: how many.
 const RECENT: &str = "recent AS (
      SELECT finished_at, state, duration_ms, hook_id FROM runs
@@ -157,6 +169,26 @@ impl Database {
             .fetch_one(&self.pool)
             .await?;
         Ok((rows.into_iter().map(Run::try_from).collect::<Result<_>>()?, count(all)))
+    }
+
+    /// What the record says is on disk.
+    pub async fn recorded(&self) -> Result<Recorded> {
+        let (all, outputs, versions, files): (i64, i64, i64, i64) = sqlx::query_as(
+            "WITH by_hook AS (
+                 SELECT hook_id, SUM(output_size) AS bytes FROM runs WHERE output_size IS NOT NULL GROUP BY hook_id
+             )
+             SELECT (SELECT COALESCE(SUM(bytes), 0) FROM by_hook),
+                    (SELECT COALESCE(SUM(b.bytes), 0) FROM by_hook b JOIN hooks h ON h.id = b.hook_id WHERE h.deleted_at IS NULL),
+                    (SELECT COALESCE(SUM(size), 0) FROM versions), (SELECT COALESCE(SUM(size), 0) FROM stored_versions)",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(Recorded {
+            outputs: count(outputs),
+            left_outputs: count(all - outputs),
+            versions: count(versions),
+            files: count(files),
+        })
     }
 
     /// The paths of hooks, deleted or not.

@@ -52,7 +52,7 @@ pub use calls::{KeyClaim, KeyUse};
 pub use deliveries::{AttemptEnd, ClaimLimits, Claimed, DeliveryFilter, DueDelivery, Recipient};
 use events::Subscribers;
 pub use events::{EventFilter, NewDeclared};
-pub use figures::Span;
+pub use figures::{Recorded, Span};
 pub use firings::{Claim, Firing};
 pub use hooks::{Deployed, NewDeploy};
 pub use inboxes::{InboxReply, NewCapture, Received};
@@ -241,6 +241,7 @@ fn migrations() -> Migrator {
         (14, "secrets", include_str!("../migrations/0014_secrets.sql")),
         (15, "files", include_str!("../migrations/0015_files.sql")),
         (16, "figures", include_str!("../migrations/0016_figures.sql")),
+        (17, "runs and their events", include_str!("../migrations/0017_runs_and_their_events.sql")),
         (18, "schedules of runs", include_str!("../migrations/0018_schedules_of_runs.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {
