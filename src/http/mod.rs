@@ -262,6 +262,7 @@ fn files(config: &mut web::ServiceConfig) {
                 .route(web::delete().to(stored::clear)),
         )
         .service(on("/v1/assets/{id}/versions/{histo}/content").route(web::get().to(stored::content_of)))
+        .service(on("/v1/assets/{id}/versions/{histo}/promote").route(web::post().to(stored::promote)))
         .service(on("/v1/dependencies").route(web::get().to(stored::list)).route(web::post().to(stored::add)))
         .service(on("/v1/dependencies/{id}").route(web::get().to(stored::show)).route(web::delete().to(stored::delete)))
         .service(
@@ -274,7 +275,8 @@ fn files(config: &mut web::ServiceConfig) {
                 .route(web::get().to(stored::version))
                 .route(web::delete().to(stored::clear)),
         )
-        .service(on("/v1/dependencies/{id}/versions/{histo}/content").route(web::get().to(stored::content_of)));
+        .service(on("/v1/dependencies/{id}/versions/{histo}/content").route(web::get().to(stored::content_of)))
+        .service(on("/v1/dependencies/{id}/versions/{histo}/promote").route(web::post().to(stored::promote)));
 }
 
 /// A resource; to a method it does not have it answers 405 with those that it has.

@@ -1,25 +1,34 @@
-//! `/v1/dependencies` and `/v1/assets`: the same behind two names.
+//! `/v1/dependencies` and `/v1/assets`: the same behind two names. Runs may do with assets most of what their owner may; of
+//! dependencies they only read.
 
-use actix_web::http::StatusCode;
+use std::future::Future;
+use std::pin::Pin;
+
 use actix_web::http::header::LOCATION;
+use actix_web::http::{Method, StatusCode};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::auth::Authenticated;
+use super::auth::{Authenticated, OrRun};
 use super::body::{self, Uploaded};
 use super::error::ApiError;
 use super::hooks::Id;
 use super::list::ListQuery;
 use super::reply::time;
 use super::{assets, json, send_file, versions};
-use crate::model::{Histo, Invalid, Owner, RelativePath, Stored, StoredId, StoredKind, StoredVersion};
+use crate::model::{Caller, Histo, Invalid, Owner, RelativePath, Stored, StoredId, StoredKind, StoredVersion};
 use crate::service::{Error, FileContent, NewFile, Service};
 
 /// Which of the two a request is about: its route says so.
 pub(super) struct Kind(StoredKind);
 
 impl Kind {
+    fn of(request: &HttpRequest) -> Self {
+        let is_asset = request.match_pattern().is_some_and(|pattern| pattern.starts_with("/v1/assets"));
+        Self(if is_asset { StoredKind::Asset } else { StoredKind::Dependency })
+    }
+
     fn folder(&self) -> &'static str {
         match self.0 {
             StoredKind::Asset => "/v1/assets",
@@ -33,8 +42,22 @@ impl FromRequest for Kind {
     type Future = std::future::Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        let is_asset = request.match_pattern().is_some_and(|pattern| pattern.starts_with("/v1/assets"));
-        std::future::ready(Ok(Self(if is_asset { StoredKind::Asset } else { StoredKind::Dependency })))
+        std::future::ready(Ok(Self::of(request)))
+    }
+}
+
+/// Who asks: users, and runs as far as they may. A dependency that its own run could add anew would be set back by every run that began
+/// before its last version.
+pub(super) struct Asking(Caller);
+
+impl FromRequest for Asking {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let for_runs = request.method() == Method::GET || Kind::of(request).0 == StoredKind::Asset;
+        let (any, user) = (OrRun::from_request(request, payload), Authenticated::from_request(request, payload));
+        Box::pin(async move { if for_runs { Ok(Self(any.await?.0)) } else { Ok(Self(user.await?.0)) } })
     }
 }
 
@@ -88,7 +111,7 @@ struct Params {
 }
 
 pub(super) async fn add(
-    Authenticated(caller): Authenticated,
+    Asking(caller): Asking,
     kind: Kind,
     service: web::Data<Service>,
     request: HttpRequest,
@@ -157,7 +180,7 @@ fn content(kind: StoredKind, mut files: Vec<(String, tempfile::NamedTempFile)>) 
 }
 
 pub(super) async fn list(
-    Authenticated(caller): Authenticated,
+    Asking(caller): Asking,
     kind: Kind,
     service: web::Data<Service>,
     request: HttpRequest,
@@ -170,7 +193,7 @@ pub(super) async fn list(
 }
 
 pub(super) async fn show(
-    Authenticated(caller): Authenticated,
+    Asking(caller): Asking,
     kind: Kind,
     service: web::Data<Service>,
     id: Id<StoredId>,
@@ -179,7 +202,7 @@ pub(super) async fn show(
 }
 
 pub(super) async fn delete(
-    Authenticated(caller): Authenticated,
+    Asking(caller): Asking,
     kind: Kind,
     service: web::Data<Service>,
     id: Id<StoredId>,
@@ -189,7 +212,7 @@ pub(super) async fn delete(
 }
 
 pub(super) async fn versions(
-    Authenticated(caller): Authenticated,
+    Asking(caller): Asking,
     kind: Kind,
     service: web::Data<Service>,
     id: Id<StoredId>,
@@ -201,7 +224,7 @@ pub(super) async fn versions(
 }
 
 pub(super) async fn version(
-    Authenticated(caller): Authenticated,
+    Asking(caller): Asking,
     kind: Kind,
     service: web::Data<Service>,
     id: Id<StoredId>,
@@ -213,7 +236,7 @@ pub(super) async fn version(
 }
 
 pub(super) async fn content_of(
-    Authenticated(caller): Authenticated,
+    Asking(caller): Asking,
     kind: Kind,
     service: web::Data<Service>,
     id: Id<StoredId>,
@@ -226,8 +249,20 @@ pub(super) async fn content_of(
     Ok(response)
 }
 
+pub(super) async fn promote(
+    Authenticated(caller): Authenticated,
+    kind: Kind,
+    service: web::Data<Service>,
+    id: Id<StoredId>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let histo = versions::histo(&request)?;
+    let stored = service.promote_stored(&caller, (kind.0, id.0), &histo).await?;
+    Ok(HttpResponse::Ok().json(view(&stored, &service)))
+}
+
 pub(super) async fn clear(
-    caller: Authenticated,
+    caller: Asking,
     kind: Kind,
     service: web::Data<Service>,
     id: Id<StoredId>,
@@ -238,7 +273,7 @@ pub(super) async fn clear(
 }
 
 pub(super) async fn clear_previous(
-    caller: Authenticated,
+    caller: Asking,
     kind: Kind,
     service: web::Data<Service>,
     id: Id<StoredId>,
@@ -247,7 +282,7 @@ pub(super) async fn clear_previous(
 }
 
 async fn remove(
-    Authenticated(caller): Authenticated,
+    Asking(caller): Asking,
     kind: Kind,
     service: &Service,
     id: Id<StoredId>,

@@ -62,7 +62,7 @@ pub use retention::{OnRecord, RemovedRun};
 pub use runs::{FinishedRun, NewRun, RunFilter, Unfinished};
 pub use schedules::{Claim, Firing};
 pub use secrets::{KeptSecret, SealedSecret, SecretLimits};
-pub use stored::NewStored;
+pub use stored::{Neighbour, NewStored};
 pub use subscriptions::{Subscribed, SubscriptionFilter};
 
 /// A pool of connections to the one database of a data folder.
