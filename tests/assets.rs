@@ -52,6 +52,23 @@ async fn an_asset_has_a_public_url_with_validators_and_versions() {
     let changed = get(url(&first), &[(RANGE.as_str(), "bytes=3-5"), (IF_RANGE.as_str(), &etag)]).await;
     assert_eq!(header(&changed, "content-disposition"), "attachment; filename=\"a.html\"");
     assert_eq!((changed.status().as_u16(), changed.text().await.unwrap().as_str()), (200, "new"));
+    let set = async |change: Value| {
+        app.api(Method::PATCH, &format!("/v1/assets/{}", first["id"].as_str().unwrap()))
+            .json(&change)
+            .send()
+            .await
+            .unwrap()
+    };
+    ok(set(json!({"params": {"inline": true}})).await).await;
+    assert_eq!(header(&get(url(&first), &[]).await, "content-disposition"), "inline; filename=\"a.html\"");
+    for wrong in [
+        json!({}),
+        json!({"params": {}}),
+        json!({"params": {"inline": "yes"}}),
+        json!({"params": {"inline": true}, "path": "b"}),
+    ] {
+        problem(set(wrong).await, 422).await;
+    }
     let pinned = format!("{}/versions/{}", url(&first), first["histo"].as_str().unwrap());
     assert_eq!(get(&pinned, &[]).await.text().await.unwrap(), "<p>0123456789");
     let at = format!("/v1/assets/{}", first["id"].as_str().unwrap());
@@ -216,18 +233,31 @@ async fn a_run_that_has_begun_keeps_the_version_that_it_began_with_in_whole() {
     let file = async |text: &[u8]| {
         ok(add(&app, ADMIN, "dependencies", &json!({"path": "r/d.txt"}), &[("d.txt", text)]).await).await
     };
-    (lib(b"old").await, file(b"old").await);
+    tokio::join!(lib(b"old"), file(b"old"));
     let cells = notebook(&[WAITS_AND_READS, &answer_with("respond_json(found)")]);
     let hook = app.deploy("r/a.ipynb", &cells, json!({})).await;
     let (start, gate) = (app.data.path().join("started"), app.data.path().join("gate"));
     let query = [("start", start.to_str().unwrap()), ("gate", gate.to_str().unwrap())];
     let began = tokio::spawn(app.http.get(url(&hook)).query(&query).send());
     eventually("the run has begun", async || start.exists()).await;
-    (lib(b"new").await, file(b"new").await);
+    tokio::join!(lib(b"new"), file(b"new"));
     write(&gate, b"");
     let found = |text: &str| json!({"lib/a/b.txt": text, "lib/c.txt": text, "d.txt": text});
     assert_eq!(ok(began.await.unwrap().unwrap()).await, found("old"));
     assert_eq!(ok(app.call(&hook, &[("start", ""), ("gate", "")]).await).await, found("new"));
+
+    // While one version after the other takes the last one's place, every run has one of them in whole.
+    let adding = async {
+        for number in 0..40 {
+            lib(format!("{number} ").repeat(50_000).as_bytes()).await;
+        }
+    };
+    let answers = futures_util::future::join_all((0..8).map(|_| app.call(&hook, &[("start", ""), ("gate", "")])));
+    for answer in tokio::join!(adding, answers).1 {
+        let found = ok(answer).await;
+        assert_eq!(found["lib/a/b.txt"], found["lib/c.txt"]);
+        assert_eq!(found.as_object().unwrap().len(), 3);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -357,6 +357,9 @@ async fn assets_and_dependencies_are_added_listed_fetched_promoted_and_deleted()
     for name in ["reports/chart.html", absolute.to_str().unwrap(), listed[0]["id"].as_str().unwrap()] {
         assert!(user.run(&["asset", "show", name]).await.good().contains(&url), "{name}");
     }
+    assert!(user.run(&["asset", "set", "reports/chart.html", "--inline", "false"]).await.good().contains("now save"));
+    let saved = app.http.get(&url).send().await.unwrap();
+    assert!(saved.headers()["content-disposition"].to_str().unwrap().starts_with("attachment"));
     let versions = user.run(&["asset", "versions", "reports/chart.html", "--json"]).await.json();
     let (new, old) = (versions[0]["histo"].as_str().unwrap(), versions[1]["histo"].as_str().unwrap());
     let table = user.run(&["asset", "versions", "reports/chart.html"]).await.good();

@@ -189,7 +189,7 @@ async fn add_on_and_on(
     server: (reqwest::Client, String, String),
     taken: tokio::sync::mpsc::UnboundedSender<String>,
 ) {
-    let (http, url, token) = server;
+    let (http, url, credential) = server;
     for number in 0_u64.. {
         let meta = json!({ "path": path }).to_string();
         let content = number.to_le_bytes().repeat(100 << 10);
@@ -199,7 +199,7 @@ async fn add_on_and_on(
             _ => parts.push(("file", Some("./c"), &content)),
         }
         let (media_type, body) = form(&parts);
-        let request = http.post(format!("{url}/v1/{kind}")).bearer_auth(&token).header("content-type", media_type);
+        let request = http.post(format!("{url}/v1/{kind}")).bearer_auth(&credential).header("content-type", media_type);
         let Ok(answer) = request.body(body).send().await else { return };
         assert!(answer.status().is_success(), "{}", answer.status());
         let Ok(stored) = answer.json::<Value>().await else { return };
@@ -244,7 +244,8 @@ async fn on_record(server: &Server, data: &Path) -> BTreeSet<String> {
 /// Begins an upload that does not end.
 fn half_an_upload(server: &Server, kind: &str) -> TcpStream {
     let mut half = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
-    let (media_type, body) = form(&[("meta", None, br#"{"path": "half"}"#), ("file", Some("half"), &[b'h'; 100_000])]);
+    let content = b"half".repeat(25_000);
+    let (media_type, body) = form(&[("meta", None, br#"{"path": "half"}"#), ("file", Some("half"), &content)]);
     let head = format!(
         "POST /v1/{kind} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: {media_type}\r\n\
          Content-Length: {}\r\n\r\n",

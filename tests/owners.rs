@@ -105,6 +105,7 @@ fn routes() -> Vec<Route> {
         route(Method::GET, "/v1/assets", Value::Null, None),
         route(Method::POST, "/v1/assets", Value::Null, None),
         route(Method::GET, "/v1/assets/{id}", Value::Null, "asset"),
+        route(Method::PATCH, "/v1/assets/{id}", json!({"params": {"inline": true}}), "asset"),
         route(Method::DELETE, "/v1/assets/{id}", Value::Null, "asset"),
         route(Method::GET, "/v1/assets/{id}/versions", Value::Null, "asset"),
         route(Method::DELETE, "/v1/assets/{id}/versions", Value::Null, "asset"),

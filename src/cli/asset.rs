@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::context::Context;
 use super::error::CliError;
-use super::files::{ASSET, Add, Common};
+use super::files::{ASSET, Add, Common, FileArg};
 
 /// Add, list, fetch and delete assets: files with a public URL
 #[derive(Debug, Args)]
@@ -40,6 +41,17 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Say whether browsers show an asset or save it
+    Set {
+        #[command(flatten)]
+        file: FileArg,
+        /// Whether they show it
+        #[arg(long, action = clap::ArgAction::Set, value_name = "BOOL")]
+        inline: bool,
+        /// Print the server's JSON
+        #[arg(long)]
+        json: bool,
+    },
     #[command(flatten)]
     Common(Common),
 }
@@ -48,6 +60,7 @@ impl AssetCommand {
     pub(super) fn purpose(&self) -> &'static str {
         match &self.action {
             Action::Add { .. } => "add the asset",
+            Action::Set { .. } => "set how the asset is served",
             Action::Common(common) => common.purpose(),
         }
     }
@@ -57,9 +70,20 @@ impl AssetCommand {
             Action::Add { files, path, inline, new_url, owner, json } => {
                 Add { files, path, inline, new_url, owner, json }.run(&ASSET, ctx).await
             }
+            Action::Set { file, inline, json } => set(ctx, &file, inline, json).await,
             Action::Common(common) => common.run(&ASSET, ctx).await,
         }
     }
+}
+
+async fn set(ctx: &Context, file: &FileArg, inline: bool, json: bool) -> Result<(), CliError> {
+    let api = ctx.api().await?;
+    let (file, _) = ASSET.find(&api, file).await?;
+    let answer = api.patch(&["assets", &file.id], &json!({"params": {"inline": inline}})).await?;
+    if json {
+        return ctx.json(&answer);
+    }
+    ctx.line(&format!("browsers now {} {}", if inline { "show" } else { "save" }, file.path))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Each command line is read by a test.
-const EXAMPLES: [&str; 88] = [
+const EXAMPLES: [&str; 89] = [
     "nbhook serve --listen 0.0.0.0:8000 --public-url https://hooks.example.org",
     "nbhook demo --keep",
     "nbhook doctor --data production",
@@ -66,6 +66,7 @@ const EXAMPLES: [&str; 88] = [
     "nbhook events show 0198c5f0-0000-7000-8000-000000000001",
     "nbhook topics read sales --from now",
     "nbhook asset add chart.html --inline",
+    "nbhook asset set reports/chart.html --inline true",
     "nbhook asset list",
     "nbhook asset show reports/chart.html",
     "nbhook asset versions reports/chart.html",

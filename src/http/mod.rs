@@ -250,7 +250,12 @@ fn files(config: &mut web::ServiceConfig) {
                 .route(web::method(Method::OPTIONS).to(assets::options)),
         )
         .service(on("/v1/assets").route(web::get().to(stored::list)).route(web::post().to(stored::add)))
-        .service(on("/v1/assets/{id}").route(web::get().to(stored::show)).route(web::delete().to(stored::delete)))
+        .service(
+            on("/v1/assets/{id}")
+                .route(web::get().to(stored::show))
+                .route(web::patch().to(stored::change))
+                .route(web::delete().to(stored::delete)),
+        )
         .service(
             on("/v1/assets/{id}/versions")
                 .route(web::get().to(stored::versions))

@@ -110,6 +110,19 @@ struct Params {
     inline: bool,
 }
 
+/// What can be changed of an asset without a new version.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    params: Changed,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Changed {
+    inline: bool,
+}
+
 pub(super) async fn add(
     Asking(caller): Asking,
     kind: Kind,
@@ -199,6 +212,16 @@ pub(super) async fn show(
     id: Id<StoredId>,
 ) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok().json(view(&service.stored(&caller, kind.0, id.0).await?, &service)))
+}
+
+pub(super) async fn change(
+    Asking(caller): Asking,
+    service: web::Data<Service>,
+    id: Id<StoredId>,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let Change { params } = body::json(payload, &service).await?;
+    Ok(HttpResponse::Ok().json(view(&service.set_inline(&caller, id.0, params.inline).await?, &service)))
 }
 
 pub(super) async fn delete(

@@ -243,6 +243,12 @@ impl Service {
         Ok(promoted)
     }
 
+    /// Says whether browsers show an asset, or save it.
+    pub async fn set_inline(&self, caller: &Caller, id: StoredId, inline: bool) -> Result<Stored> {
+        self.stored(caller, StoredKind::Asset, id).await?;
+        self.db.set_inline(id, inline, self.clock.now()).await?.ok_or(Error::NotFound("file"))
+    }
+
     /// Removes one previous version, or all of them; never the live one.
     ///
     /// # Errors

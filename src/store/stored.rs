@@ -188,7 +188,7 @@ impl Files {
             let source = self.stored_folder(*id).join(histo.as_str());
             match copy_unless(&source, copies.path(), place, &own) {
                 Err(StoreError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(false),
-                copied => copied?,
+                done => done?,
             }
             // One that was removed in the middle may have looked smaller than it was.
             if !source.exists() {

@@ -136,7 +136,7 @@ impl Common {
 
 impl Kind {
     /// The one that is named, and the server's JSON for it.
-    async fn find(&self, api: &Api, file: &FileArg) -> Result<(StoredFile, Value), CliError> {
+    pub(super) async fn find(&self, api: &Api, file: &FileArg) -> Result<(StoredFile, Value), CliError> {
         if let Ok(id) = file.path.parse::<StoredId>() {
             let value = api.get(&[self.resource, &id.to_string()]).await?;
             return Ok((wire::read(&value)?, value));

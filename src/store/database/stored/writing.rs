@@ -101,6 +101,23 @@ impl Database {
         tx.commit().await?;
         Ok(Some(stored))
     }
+
+    /// Says whether browsers show an asset; gives it, if it is (still) there.
+    pub async fn set_inline(&self, id: StoredId, inline: bool, now: DateTime<Utc>) -> Result<Option<Stored>> {
+        let mut tx = self.write().await?;
+        let done = sqlx::query("UPDATE stored_files SET inline = $2, updated_at = $3 WHERE id = $1")
+            .bind(id.to_string())
+            .bind(inline)
+            .bind(millis(now))
+            .execute(&mut *tx)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Ok(None);
+        }
+        let stored = live(&mut tx, id).await?;
+        tx.commit().await?;
+        Ok(Some(stored))
+    }
 }
 
 async fn live(tx: &mut Write, id: StoredId) -> Result<Stored> {
