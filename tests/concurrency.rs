@@ -136,10 +136,12 @@ async fn a_kernel_has_the_hooks_environment_and_not_the_servers_settings() {
     let mut seen = ok(response).await;
     let token = seen.as_object_mut().unwrap().remove("NBHOOK_RUN_TOKEN");
     assert!(token.is_some_and(|token| token.as_str().is_some_and(|token| token.len() > 27)), "its own, while it runs");
+    let folder = seen.as_object_mut().unwrap().remove("NBHOOK_RUN_FOLDER").unwrap();
+    assert!(folder.as_str().unwrap().contains("/.nbhook/scratch/run-"), "{folder}");
     // The tests themselves were started with settings, NBHOOK_TEST_PYTHON among them.
     assert_eq!(
         seen,
-        json!({"COLOUR": "grün = \"x\" $HOME", "LANG_X": "", "NBHOOK_RUN": run, "NBHOOK_HOOK": hook["id"], "NBHOOK_URL": app.url, "NBHOOK_RUN_URL": app.url})
+        json!({"COLOUR": "grün = \"x\" $HOME", "LANG_X": "", "NBHOOK_RUN": run, "NBHOOK_HOOK": hook["id"], "NBHOOK_URL": app.url, "NBHOOK_RUN_URL": app.url, "NBHOOK_RUN_PATH": "env.ipynb"})
     );
 }
 

@@ -39,6 +39,7 @@ mod logs;
 mod mail;
 mod manager;
 mod manager_events;
+mod manager_files;
 mod manager_hooks;
 mod manager_overview;
 mod manager_runs;

@@ -74,7 +74,7 @@ pub use schedule::{Missed, Overlap, Schedule};
 pub use secret::{SecretInfo, SecretKey, SecretName, SecretValue};
 pub use signature::{Scheme, Secret, Signature};
 pub use signing::{CallbackMethod, SigningSecret};
-pub use stored::{Stored, StoredKind, StoredVersion};
+pub use stored::{Stored, StoredKind, StoredVersion, clash};
 pub use subscription::{Subscription, SubscriptionKind, SubscriptionMode, SubscriptionStatus, Target};
 pub use token::{ApiToken, AssetToken, HookToken, RunToken, SessionToken, TaskKey, TokenHash};
 pub use topic::TopicName;

@@ -217,8 +217,8 @@ impl Files {
         Ok(())
     }
 
-    /// Removes a folder: in one step, so that nothing can be put into it while it is removed and nobody finds half of it.
-    fn take_away(&self, folder: &Path) -> Result<()> {
+    /// Removes a folder or a file: in one step, so that nothing can be put into it while it is removed and nobody finds half of it.
+    pub(super) fn take_away(&self, folder: &Path) -> Result<()> {
         let away = self.scratch()?;
         gone(folder, |path| fs::rename(path, away.path().join("gone")))?;
         away.close().map_err(at(folder))

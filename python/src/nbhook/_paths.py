@@ -54,7 +54,7 @@ def server_path(local: str) -> str:
     Never from the working folder: kernels start in the folder of their notebook, so two notebooks of one name would meet.
     """
     home = os.path.expanduser("~")
-    relative = _below(local, home) or _below(os.path.realpath(local), os.path.realpath(home))
+    relative = below(local, home) or below(os.path.realpath(local), os.path.realpath(home))
     if relative:
         return relative.replace(os.sep, "/")
     bare = os.path.splitdrive(local)[1]
@@ -133,7 +133,7 @@ def ipython_shell() -> Any:
     return get_ipython() if get_ipython is not None else None
 
 
-def _below(path: str, base: str) -> str | None:
+def below(path: str, base: str) -> str | None:
     """``path`` relative to ``base`` when it lies under it."""
     prefix = base.rstrip(os.sep) + os.sep
     return path[len(prefix) :] if path.startswith(prefix) and prefix != os.sep else None

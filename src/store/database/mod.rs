@@ -63,7 +63,7 @@ pub use outputs::ListedOutput;
 pub use retention::{OnRecord, RemovedRun};
 pub use runs::{FinishedRun, NewRun, RunFilter, Unfinished};
 pub use secrets::{KeptSecret, SealedSecret, SecretLimits};
-pub use stored::NewStored;
+pub use stored::{Neighbour, NewStored};
 pub use subscriptions::{Subscribed, SubscriptionFilter};
 
 /// How long to wait for the turn to write. Thousands are over in that time.
