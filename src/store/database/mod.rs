@@ -51,7 +51,7 @@ pub use calls::{KeyClaim, KeyUse};
 pub use deliveries::{AttemptEnd, ClaimLimits, Claimed, DeliveryFilter, DueDelivery, Recipient};
 use events::Subscribers;
 pub use events::{EventFilter, NewDeclared};
-pub use figures::{Recorded, Span};
+pub use figures::Span;
 pub use hooks::{Deployed, NewDeploy};
 pub use inboxes::{InboxReply, NewCapture, Received};
 pub use listed_hooks::RecentRun;
