@@ -10,6 +10,8 @@ use crate::store::{Result, StoreError};
 
 /// Failures are looked at up to this number, the newest ones.
 const MOST_FAILURES: u32 = 50_000;
+/// What hooks with failures came to is told of their runs among the newest so many.
+const MOST_RUNS: u32 = 200_000;
 /// How long runs took is told of about so many of them, if there are more: sorting all of them takes long.
 const SAMPLE: u64 = 6_000;
 /// Deliveries are counted up to this number.
@@ -147,15 +149,19 @@ impl Database {
              ), latest AS (
                  SELECT h.id, h.path, b.failed, b.last FROM by_hook b JOIN hooks h ON h.id = b.hook_id
                  WHERE h.deleted_at IS NULL ORDER BY b.last DESC LIMIT $4
+             ), recent AS (
+                 SELECT hook_id FROM runs WHERE {ENDED} ORDER BY finished_at DESC LIMIT $5
+             ), of_these AS (
+                 SELECT hook_id, COUNT(*) AS ended FROM recent WHERE hook_id IN (SELECT id FROM latest) GROUP BY hook_id
              )
-             SELECT id, path, failed, last,
-                 (SELECT COUNT(*) FROM runs r WHERE r.hook_id = latest.id AND r.finished_at >= $1) AS ended
-             FROM latest ORDER BY last DESC"
+             SELECT l.id, l.path, l.failed, l.last, o.ended FROM latest l JOIN of_these o ON o.hook_id = l.id
+             ORDER BY l.last DESC"
         )))
         .bind(millis(span.since))
         .bind(span.owner.map(|owner| owner.to_string()))
         .bind(MOST_FAILURES)
         .bind(most)
+        .bind(MOST_RUNS)
         .fetch_all(&self.pool)
         .await?;
         rows.iter()
@@ -209,7 +215,7 @@ impl Database {
     pub async fn recorded(&self) -> Result<Recorded> {
         let (all, outputs, versions, files): (i64, i64, i64, i64) = sqlx::query_as(
             "WITH by_hook AS (
-                 SELECT hook_id, SUM(output_size) AS bytes FROM runs WHERE finished_at IS NOT NULL GROUP BY hook_id
+                 SELECT hook_id, SUM(output_size) AS bytes FROM runs WHERE output_size IS NOT NULL GROUP BY hook_id
              )
              SELECT (SELECT COALESCE(SUM(bytes), 0) FROM by_hook),
                     (SELECT COALESCE(SUM(b.bytes), 0) FROM by_hook b JOIN hooks h ON h.id = b.hook_id
