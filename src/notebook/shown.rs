@@ -176,11 +176,13 @@ mod tests {
 
     use super::*;
 
-    fn notebook(cells: &Value) -> Notebook {
+    #[expect(clippy::needless_pass_by_value, reason = "called with json!(…)")]
+    fn notebook(cells: Value) -> Notebook {
         Notebook::from_value(json!({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4})).unwrap()
     }
 
-    fn code(source: &str, outputs: &Value) -> Value {
+    #[expect(clippy::needless_pass_by_value, reason = "called with json!(…)")]
+    fn code(source: &str, outputs: Value) -> Value {
         json!({"cell_type": "code", "metadata": {}, "source": source, "execution_count": null, "outputs": outputs})
     }
 
@@ -205,9 +207,9 @@ mod tests {
             {"output_type": "display_data", "metadata": {}, "data": {"text/html": "<b>"}},
         ]);
         let markdown = json!({"cell_type": "markdown", "metadata": {}, "source": ["# a\n", "b"]});
-        let mut injected = code("n = 1", &json!([]));
+        let mut injected = code("n = 1", json!([]));
         injected["metadata"]["tags"] = json!(["injected-parameters"]);
-        let shown = notebook(&json!([markdown, injected, code("x", &outputs), code(" ", &json!([]))])).shown();
+        let shown = notebook(json!([markdown, injected, code("x", outputs), code(" ", json!([]))])).shown();
         let cells = &shown.cells;
         assert_eq!((cells[0].cell_type.as_str(), cells[0].source.text.as_str()), ("markdown", "# a\nb"));
         assert_eq!(cells.iter().map(|cell| cell.is_executed).collect::<Vec<_>>(), [false, true, true, false]);
@@ -235,7 +237,7 @@ mod tests {
     fn a_page_of_it_is_bounded() {
         let large = json!({"output_type": "stream", "name": "stdout", "text": "x".repeat(OUTPUT * 2)});
         let outputs = Value::Array(vec![large; MOST_OUTPUTS + 5]);
-        let shown = notebook(&Value::Array(vec![code(&"y".repeat(SOURCE + 1), &outputs); MOST_CELLS + 2])).shown();
+        let shown = notebook(Value::Array(vec![code(&"y".repeat(SOURCE + 1), outputs); MOST_CELLS + 2])).shown();
         assert_eq!((shown.cells.len(), shown.more_cells), (MOST_CELLS, 2));
         let first = &shown.cells[0];
         assert_eq!((first.outputs.len(), first.more_outputs), (MOST_OUTPUTS, 5));
