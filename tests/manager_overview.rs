@@ -40,9 +40,9 @@ async fn queue_and_kernels_are_shown_over_time_and_names_are_text() {
     let is_there = async || ["a", "b", "c"].iter().any(|name| signs.path(name).exists());
     eventually("one runs", is_there).await;
     clock.advance(TimeDelta::minutes(10));
-    eventually("two wait", async || latest(&visitor.page("/manager").await)[..2] == [2, 1]).await;
+    eventually("two wait", async || latest(&visitor.page("/manager").await).starts_with(&[2, 1])).await;
     let page = visitor.page("/manager").await;
-    assert!(page.contains("Calls waiting: <strong>2</strong>") && page.contains("the last hour"), "{page}");
+    assert!(page.contains("Calls waiting: <strong>2</strong>") && page.contains("the last 10 minutes"), "{page}");
     let lines: Vec<_> = page.split("<polyline class=\"line ").skip(1).collect();
     let depth = |line: &str| -> u32 {
         line.split('"').nth(2).unwrap().rsplit(',').next().unwrap().parse().unwrap() // from the top, at the right end
@@ -59,11 +59,11 @@ async fn queue_and_kernels_are_shown_over_time_and_names_are_text() {
     let sampled = async |time: &str| {
         eventually("a sample is taken", async || begins(&visitor.page("/manager").await).contains(time)).await;
     };
-    clock.advance(TimeDelta::minutes(20));
+    clock.advance(TimeDelta::minutes(20)); // a row of the table is for five minutes now, later for half an hour
     sampled("T12:30:00").await; // has the most since the one before
     clock.advance(TimeDelta::hours(3));
     sampled("T15:30:00").await;
-    assert_eq!(latest(&visitor.page("/manager").await)[..2], [0, 0]);
+    assert!(latest(&visitor.page("/manager").await).starts_with(&[0, 0]));
     eventually("a kernel waits", async || {
         clock.advance(TimeDelta::seconds(10));
         spawns() || latest(&visitor.page("/manager").await).last().is_some_and(|warm| *warm > 0)

@@ -51,7 +51,7 @@ pub use declared::{DeclaredCallback, DeclaredCallbacks};
 pub use delivery::{Delivery, DeliveryAttempt, DeliveryStatus, NextStep};
 pub use depth::is_too_deep;
 pub use event::{Event, EventType};
-pub use figures::{DeliveryFigures, DiskUse, FailingHook, Load, RunFigures};
+pub use figures::{DeliveryFigures, DiskRoom, DiskUse, FailingHook, Load, Recorded, RunFigures};
 pub use filter::{Filter, FilterTest};
 pub use hook::{Hook, Imports, Version};
 pub use hops::{HOPS_HEADER, hops};

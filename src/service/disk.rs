@@ -2,21 +2,8 @@
 
 use super::users::require_admin;
 use super::{Error, Result, Service, on_disk};
-use crate::kernel::process::{DiskRoom, disk_room};
-use crate::model::Caller;
-use crate::store::Recorded;
-
-/// What is kept, in bytes, and what may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DiskUse {
-    pub recorded: Recorded,
-    /// The database with its log.
-    pub database: u64,
-    /// Most that the outputs may take together.
-    pub outputs_limit: Option<u64>,
-    /// Of the file system that the data folder is on; none if it does not say.
-    pub disk: Option<DiskRoom>,
-}
+use crate::kernel::process::disk_room;
+use crate::model::{Caller, DiskUse};
 
 impl Service {
     /// What is kept of everybody, and how much room is left.

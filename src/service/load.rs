@@ -5,9 +5,10 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use super::Service;
+use crate::model::Load;
 
 /// Time between two samples.
 pub const SAMPLE_EVERY: TimeDelta = TimeDelta::seconds(10);
@@ -16,23 +17,12 @@ pub const SAMPLES_REACH: TimeDelta = TimeDelta::hours(6);
 /// How many that is, also if the clock stands still.
 const MOST: usize = 6 * 360;
 
-/// How busy the server was at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sample {
-    pub at: DateTime<Utc>,
-    /// Calls that waited for a kernel, and runs that had one: the most at once since the sample before.
-    pub waiting: usize,
-    pub running: usize,
-    /// Kernels that waited for a run.
-    pub warm: usize,
-}
-
 /// The samples of the last hours, the oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Samples(Mutex<VecDeque<Sample>>);
+pub(super) struct Samples(Mutex<VecDeque<Load>>);
 
 impl Samples {
-    fn add(&self, sample: Sample) {
+    fn add(&self, sample: Load) {
         let mut samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A clock that was set back begins anew.
         samples.retain(|other| other.at < sample.at && sample.at - other.at <= SAMPLES_REACH);
@@ -42,7 +32,7 @@ impl Samples {
         samples.push_back(sample);
     }
 
-    fn all(&self) -> Vec<Sample> {
+    fn all(&self) -> Vec<Load> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 }
@@ -52,12 +42,12 @@ impl Service {
     pub fn take_sample(&self) {
         let traffic = self.admission.take_peak();
         let (at, warm) = (self.clock.now(), self.executor.waiting());
-        self.samples.add(Sample { at, waiting: traffic.waiting, running: traffic.running, warm });
+        self.samples.add(Load { at, waiting: traffic.waiting, running: traffic.running, warm });
     }
 
-    /// How busy the server was lately, the oldest sample first. Everybody shares its kernels, so everybody may know.
+    /// How busy the server was lately, the oldest first. Everybody shares its kernels, so everybody may know.
     #[must_use]
-    pub fn load(&self) -> Vec<Sample> {
+    pub fn load(&self) -> Vec<Load> {
         self.samples.all()
     }
 
@@ -70,10 +60,12 @@ impl Service {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
 
-    fn sample(seconds: i64) -> Sample {
-        Sample { at: DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds), waiting: 0, running: 1, warm: 2 }
+    fn sample(seconds: i64) -> Load {
+        Load { at: DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds), waiting: 0, running: 1, warm: 2 }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::Resources;
+use crate::model::DiskRoom;
 
 /// A process id as the system calls take it.
 pub(super) type Pid = libc::pid_t;
@@ -198,14 +199,6 @@ pub(in crate::kernel) fn send_with_files(socket: impl AsFd, bytes: &[u8], files:
         libc::sendmsg(socket.as_fd().as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL)
     };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
-}
-
-/// How much room a file system has, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DiskRoom {
-    pub total: u64,
-    /// What the server may still take.
-    pub available: u64,
 }
 
 /// Asks for the room of the file system that `path` is on. Blocks.

@@ -54,6 +54,7 @@ use events::Subscribers;
 pub use events::{EventFilter, NewDeclared};
 pub use figures::{Recorded, Span};
 pub use firings::{Claim, Firing};
+pub use figures::Span;
 pub use hooks::{Deployed, NewDeploy};
 pub use inboxes::{InboxReply, NewCapture, Received};
 pub use listed_hooks::RecentRun;
