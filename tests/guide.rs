@@ -65,6 +65,17 @@ fn every_link_leads_somewhere() {
     assert!(status.success(), "{out}{err}");
 }
 
+#[test]
+fn every_type_of_response_has_a_small_picture() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let page = std::fs::read_to_string(docs.join("responses.md")).unwrap();
+    for kind in ["html", "json", "image", "svg", "text", "markdown", "csv", "file", "notebook", "error"] {
+        let picture = format!("images/{kind}.png");
+        assert!(page.contains(&format!("]({picture})")), "{picture} is not shown");
+        assert!(std::fs::metadata(docs.join(&picture)).unwrap().len() < 60_000, "{picture} is too large");
+    }
+}
+
 /// The settings that are examples and no defaults, as their defaults would say nothing.
 const EXAMPLES: [&str; 7] =
     ["public_url", "behind_proxy", "kernel.pool", "kernel.limit", "outbound.rate_limit", "smtp.url", "smtp.from"];
