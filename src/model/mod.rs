@@ -76,7 +76,7 @@ pub use signature::{Scheme, Secret, Signature};
 pub use signing::{CallbackMethod, SigningSecret};
 pub use stored::{Stored, StoredKind, StoredVersion, clash};
 pub use subscription::{Subscription, SubscriptionKind, SubscriptionMode, SubscriptionStatus, Target};
-pub use token::{ApiToken, AssetToken, HookToken, RunToken, SessionToken, TaskKey, TokenHash};
+pub use token::{API_PREFIX, ApiToken, AssetToken, HookToken, RUN_PREFIX, RunToken, SessionToken, TaskKey, TokenHash};
 pub use topic::TopicName;
 pub use user::{Caller, Owner, Role, TokenInfo, User};
 pub use user_mail::{Attachment, MailRecord, MailState, UserMail, attachment_name};

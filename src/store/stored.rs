@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 use tempfile::{NamedTempFile, TempDir};
 
-use super::files::{at, sync_folder};
+use super::files::{at, move_into, sync_folder};
 use super::{Files, Neighbour, Result, StoreError};
 use crate::model::{Histo, Hook, Invalid, RelativePath, StoredId, clash};
 
@@ -228,30 +228,6 @@ fn copy_unless(source: &Path, target: &Path, place: &Path, own: &Path) -> Result
     for entry in fs::read_dir(source).map_err(at(source))? {
         let entry = entry.map_err(at(source))?;
         copy_unless(&entry.path(), target, &place.join(entry.file_name()), own)?;
-    }
-    Ok(())
-}
-
-/// Moves all files of a folder into another one on the same file system, in the place of what earlier runs left there.
-fn move_into(source: &Path, target: &Path) -> Result<()> {
-    for entry in fs::read_dir(source).map_err(at(source))? {
-        let entry = entry.map_err(at(source))?;
-        let (from, to) = (entry.path(), target.join(entry.file_name()));
-        let before = to.symlink_metadata().ok();
-        if !from.is_dir() {
-            if before.is_some_and(|before| before.is_dir()) {
-                fs::remove_dir_all(&to).map_err(at(&to))?;
-            }
-            fs::rename(&from, &to).map_err(at(&to))?;
-            continue;
-        }
-        if !to.is_dir() {
-            if before.is_some() {
-                fs::remove_file(&to).map_err(at(&to))?;
-            }
-            fs::create_dir(&to).map_err(at(&to))?;
-        }
-        move_into(&from, &to)?;
     }
     Ok(())
 }

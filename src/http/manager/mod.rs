@@ -36,7 +36,7 @@ mod users;
 use actix_web::middleware::from_fn;
 use actix_web::web;
 
-pub(super) use session::{SessionCookie, to_api};
+pub(super) use session::{COOKIE as SESSION_COOKIE, SessionCookie, to_api};
 
 /// The route table of the pages.
 pub(super) fn pages(config: &mut web::ServiceConfig) {
