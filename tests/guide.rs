@@ -56,6 +56,28 @@ fn a_wrong_page_is_found_out() {
     }
 }
 
+/// TLS, who calls, the cookie, events as they happen, and what is too large, behind the proxies as the page has them.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "ends by itself: every wait in it has an end")]
+fn behind_the_proxies_of_the_guide_all_goes_as_without_them() {
+    for program in ["nginx", "caddy"] {
+        let mut command = Command::new(python());
+        command.arg(support("proxied.py")).args(["--nbhook", env!("CARGO_BIN_EXE_nbhook"), program]);
+        let (status, out, err) = finished(command);
+        assert!(status.success(), "{out}\n{err}");
+    }
+}
+
+/// Installed as the page says, by root, in a mount namespace; elsewhere it says that it is skipped.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "ends by itself: every wait in it has an end")]
+fn the_service_is_installed_and_upgraded() {
+    let mut command = Command::new(python());
+    command.arg(support("service.py")).args(["--nbhook", env!("CARGO_BIN_EXE_nbhook")]);
+    let (status, out, err) = finished(command);
+    assert!(status.success(), "{out}\n{err}");
+}
+
 #[test]
 #[expect(clippy::disallowed_methods, reason = "ends by itself")]
 fn every_link_leads_somewhere() {
@@ -63,6 +85,20 @@ fn every_link_leads_somewhere() {
     command.arg(support("links.py"));
     let (status, out, err) = finished(command);
     assert!(status.success(), "{out}{err}");
+}
+
+/// Each call that the table for those who come from naas names is made further down.
+#[test]
+fn every_call_of_naas_is_made() {
+    let page =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/migrating-from-naas.md")).unwrap();
+    let (table, blocks) = page.split_once("\n## ").unwrap();
+    let is_call = |name: &&str| name.starts_with("naas.") && name.matches('.').count() == 2;
+    let named: Vec<_> = table.split('`').filter(is_call).collect();
+    assert!(named.len() > 40, "{named:?}");
+    for name in named {
+        assert!(blocks.contains(&format!("{name}(")), "{name} is not called");
+    }
 }
 
 #[test]
