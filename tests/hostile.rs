@@ -270,7 +270,8 @@ async fn who_is_called_cannot_act_as_the_caller() {
     let hook = app
         .deploy("a.ipynb", &notebook(&["from nbhook import webhook\nwebhook.respond_json(headers)"]), json!({}))
         .await;
-    let inbox = ok(app.api(Method::POST, "/v1/inboxes").json(&json!({})).send().await.unwrap()).await;
+    let inbox =
+        ok(app.api(Method::POST, "/v1/inboxes").json(&json!({"auto_delete": false})).send().await.unwrap()).await;
     let inbox_url =
         inbox["url"].as_str().or(inbox["callbackUrl"].as_str()).unwrap_or_else(|| panic!("{inbox}")).to_owned();
     let at = app.member("ann").await;
