@@ -14,6 +14,7 @@ mod literal;
 mod pairs;
 mod parameters;
 mod redact;
+mod shown;
 mod spellings;
 #[cfg(test)]
 mod tests;
@@ -26,4 +27,5 @@ pub use inject::{Injected, inject};
 pub use language::Language;
 pub use parameters::{ParamValue, Parameters};
 pub use redact::{is_secret_header, mask, mask_value};
+pub use shown::{Excerpt, ShownCell, ShownNotebook, ShownOutput};
 pub use spellings::spellings;

@@ -162,6 +162,7 @@ process.stdin.on("data", (text) => (given += text)).on("end", async () => {
 });
 "#;
 
+#[expect(clippy::needless_pass_by_value, reason = "called with what was just made")]
 fn requests(program: &str, args: &[&str], codes: Vec<String>) -> Vec<Value> {
     serde_json::from_slice(&run(program, args, &json!(codes).to_string())).unwrap()
 }

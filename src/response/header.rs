@@ -122,6 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a list")]
     fn what_speaks_for_the_origin_or_orders_a_proxy_may_not_be_set_and_all_else_may() {
         for reserved in [
             // whom browsers tell the origin's URLs, and where else they look for it

@@ -205,7 +205,7 @@ def metrics_are_for_the_machine_alone(site: Site) -> None:
 def notebooks_see_who_calls(site: Site) -> None:
     hook = site.deploy("seen.ipynb", "from nbhook import webhook\nwebhook.respond_json({n: headers.get(n) for n in "
                        "('host', 'x-forwarded-for', 'x-forwarded-proto')})")
-    status, headers, body = site.send("GET", hook, None, X_Forwarded_For="203.0.113.9", X_Forwarded_Proto="gopher")
+    status, _, body = site.send("GET", hook, None, X_Forwarded_For="203.0.113.9", X_Forwarded_Proto="gopher")
     seen = {"host": f"{HOST}:{site.port}", "x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "https"}
     assert (status, json.loads(body)) == (200, seen), body
 

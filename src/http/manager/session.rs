@@ -21,7 +21,8 @@ use crate::http::error::ApiError;
 use crate::model::{ApiToken, Caller, SessionToken};
 use crate::service::{Error as ServiceError, SESSION_LIFE, Service};
 
-const COOKIE: &str = "nbhook_session";
+/// The name of the cookie that signs in.
+pub(in crate::http) const COOKIE: &str = "nbhook_session";
 const CSRF_HEADER: &str = "x-csrf-token";
 const API: &str = "/manager/v1/";
 
