@@ -313,7 +313,7 @@ async fn a_notebook_speaks_neither_for_the_origin_nor_to_the_proxy() {
         assert_eq!(header(&response, "content-type"), media_type, "{kind}");
         let names = given.as_object().unwrap().keys().map(|name| name.to_ascii_lowercase());
         let sent: Vec<_> = names.filter(|name| response.headers().contains_key(name)).collect();
-        assert_eq!(sent, ["content-type", "cross-origin-resource-policy", "x-fine"].map(str::to_owned), "{kind}");
+        assert_eq!(sent, ["content-type", "x-fine", "cross-origin-resource-policy"].map(str::to_owned), "{kind}");
         if kind == "text" {
             let record = app.get(&format!("/v1/runs/{}", run_of(&response))).await;
             assert_eq!(record["warnings"].as_array().unwrap().len(), 11, "{record}");
