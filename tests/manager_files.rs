@@ -1,5 +1,6 @@
 //! The manager's pages of assets and dependencies.
 
+use reqwest::header::REFERER;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -52,7 +53,7 @@ async fn a_files_page_has_its_versions_and_what_can_be_done_with_them() {
     assert_eq!(ok(visitor.api(Method::POST, &promote).send().await.unwrap()).await["histo"], first);
     assert_eq!(actions(&visitor.page(&at).await, live), [true, true, true]);
     let content = visitor.get(&format!("/manager/v1/assets/{}/versions/{first}/content", place(&new, "id")));
-    let content = content.send().await.unwrap();
+    let content = content.header(REFERER, format!("{}{at}", app.url)).send().await.unwrap();
     assert!(header(&content, "content-disposition").starts_with("attachment"));
     assert_eq!(content.text().await.unwrap(), "<p>old");
 

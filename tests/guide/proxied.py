@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 HOST = "hooks.example.org"
 PATIENCE = 60.0
 #: To nginx: to answer with something else, slowly, in pieces, as another charset.
-ORDERS = {"X-Accel-Redirect": "/elsewhere", "X-Accel-Limit-Rate": "1", "X-Accel-Buffering": "yes", "X-Accel-Charset": "koi8-r", "X-Accel-Expires": "99"}
+ORDERS = {"X-Accel-Redirect": "/elsewhere", "X-Accel-Limit-Rate": "100", "X-Accel-Buffering": "yes", "X-Accel-Charset": "koi8-r", "X-Accel-Expires": "99"}
 #: With the form around it more than the 100 MiB that calls may have by default, and less than what assets may.
 LARGE = 100 * 1024 * 1024
 
