@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::app::{ADMIN, TestApp, World, allow_local, eventually, notebook, ok, problem, run_of, url};
 use crate::binary::Server;
 use crate::manager::Visitor;
-use crate::receiver::Receiver;
+use crate::receiver::{Received, Receiver};
 
 const VALUE: &str = "hush-hush \"4711\" & Zürich";
 
@@ -114,7 +114,7 @@ async fn a_secret_sealed_for_another_owner_or_with_another_key_does_not_open() {
 
 /// Prints a secret in every way that notebooks have, and then answers before it ends.
 const SHOWS: &str = r"
-import base64, html, json, os, sys, urllib.parse
+import base64, html, json, os, re, sys, urllib.parse
 import nbhook
 from IPython.display import HTML, display
 from nbhook import secret, webhook
@@ -123,9 +123,11 @@ run_token = os.environ['NBHOOK_RUN_TOKEN']
 print(value, repr(value), run_token, dict(os.environ))
 print(json.dumps({'a': value}), json.dumps(value, ensure_ascii=False), base64.b64encode(value.encode()).decode())
 print(urllib.parse.quote(value), urllib.parse.quote_plus(value), html.escape(value))
+print(ascii(value), value.encode(), json.dumps(json.dumps({value: 1})), html.escape(value).replace('&quot;', '&#34;'))
+print(re.sub('%..', lambda match: match[0].lower(), urllib.parse.quote(value)), repr(value + chr(39)))
 sys.stderr.write('error ' + value + '\n')
 display(HTML('<b>' + html.escape(value) + '</b>'))
-display({'text/plain': 'x', 'application/json': {'deep': [value]}}, raw=True)
+display({'text/plain': 'x', 'application/json': {'deep': [value], value: 1, 'image/png': value}, 'x/' + value: 'x'}, raw=True)
 nbhook.progress(1, 2, 'with ' + value)
 print('all was printed')
 ";
@@ -143,9 +145,12 @@ async fn what_a_run_has_read_shows_in_nothing_that_is_kept_or_told_of_it() {
     ok(put(&app, &alice, "warehouse", VALUE).await).await;
     ok(put(&app, &bob, "of_bob", "something-of-bob").await).await;
     let ends = "assert secret.get('of_bob', 'nothing') == 'nothing' and [s['name'] for s in secret.list()] == ['warehouse']\n\
-        webhook.respond_json({'value': value})\nif kind == 'raise':\n    raise ValueError('no: ' + value)";
+        if kind == 'file':\n    answer = {'kind': 'file', 'path': '/tmp/' + value}\n    \
+        display({'text/plain': 'x'}, metadata={'nbhook': {'response': answer}}, raw=True)\n\
+        webhook.respond_json({'value': value})\nif kind == 'raise':\n    raise type('E_' + value, (Exception,), {})('no: ' + value)";
     let params = json!({"notif_down": "down@example.org"});
-    let sends = "webhook.callback('told', {'value': value, 'deep': [value]})";
+    let sends = "webhook.callback('told', {value: 1, 'image/png': value, 'deep': [value]})\nwebhook.callback(value, 1)\n\
+        for piece in [value[:13], value[13:]]:\n    print(piece, end='', flush=True)";
     let body = json!({"path": "s.ipynb", "params": params, "notebook": notebook(&[SHOWS, sends, ends]),
         "callbacks": {"told": {"{$request.query.to}": {}}}});
     let hook = ok(app.api_as(&alice, Method::POST, "/v1/hooks").json(&body).send().await.unwrap()).await;
@@ -156,26 +161,28 @@ async fn what_a_run_has_read_shows_in_nothing_that_is_kept_or_told_of_it() {
     let answer = app.call(&hook, &[("kind", "answer"), ("to", &to)]).await;
     let first = run_of(&answer);
     assert_eq!(ok(answer).await["value"], VALUE, "what a notebook answers is its own");
-    let failed = app
-        .http
-        .get(url(&hook))
-        .query(&[("kind", "raise"), ("to", to.as_str())])
-        .bearer_auth(&alice)
-        .send()
-        .await
-        .unwrap();
-    let second = run_of(&failed);
-    let told = problem(failed, 500).await;
+    let mut fails = Vec::new();
+    for kind in ["file", "raise"] {
+        let call = app.http.get(url(&hook)).query(&[("kind", kind), ("to", to.as_str())]).bearer_auth(&alice);
+        fails.push(call.send().await.unwrap());
+    }
+    let [third, second] = [&fails[0], &fails[1]].map(run_of);
+    let [no_file, told] = [problem(fails.remove(0), 500).await, problem(fails.remove(0), 500).await];
+    assert_eq!(no_file["detail"].as_str().unwrap(), "respond_file: `***` does not exist");
+    assert_eq!(told["ename"], "E_***", "{told}");
     assert!(told["traceback"].is_array() && told["evalue"].as_str().unwrap().starts_with("no: ***"), "{told}");
     app.quiet().await;
     app.app().service().send_notices().await.unwrap();
-    let got = receiver.wait_for(3).await;
-    assert_eq!(got[0].json(), json!({"value": "***", "deep": ["***"]}), "a declared callback");
+    let got = receiver.wait_for(5).await;
+    let sent = got.iter().map(Received::json).find(|body| body["image/png"].is_string());
+    assert_eq!(sent.unwrap(), json!({"***": 1, "image/png": "***", "deep": ["***"]}), "a declared callback");
+    assert_eq!(got.len(), 5);
     let mut texts: Vec<_> = got.iter().map(|one| String::from_utf8_lossy(&one.body).into_owned()).collect();
     texts.push(told.to_string());
     for path in [
         format!("/v1/runs/{first}"),
         format!("/v1/runs/{second}"),
+        format!("/v1/runs/{third}"),
         format!("/v1/runs/{first}/output"),
         format!("/v1/runs/{second}/output"),
         "/v1/runs".to_owned(),
@@ -186,7 +193,8 @@ async fn what_a_run_has_read_shows_in_nothing_that_is_kept_or_told_of_it() {
         assert!(response.status().is_success(), "{path}");
         texts.push(response.text().await.unwrap());
     }
-    let output = &texts[6];
+    assert!(texts[6].contains("`***`, which is not declared"), "{}", texts[6]);
+    let output = texts.iter().find(|text| text.contains("nbformat_minor")).unwrap();
     assert!(output.contains("all was printed") && output.contains("***"), "{output}");
     for text in &texts {
         assert_eq!(shown(text), [""; 0], "{text}");
