@@ -1,13 +1,14 @@
 //! Secrets that users give the server to keep: who may read them, that nothing else holds them, and that runs do not show them.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::process::{Command, Stdio};
 
 use nbhook::config::{ExecutorChoice, Secret, Settings};
 use reqwest::{Method, Response};
 use serde_json::json;
 
-use crate::app::{ADMIN, TestApp, World, allow_local, eventually, notebook, ok, problem, run_of, url};
-use crate::binary::Server;
+use crate::app::{ADMIN, TestApp, World, allow_local, eventually, notebook, ok, problem, python, run_of, url};
+use crate::binary::{Server, nbhook};
 use crate::manager::Visitor;
 use crate::receiver::{Received, Receiver};
 
@@ -277,6 +278,51 @@ async fn the_manager_shows_names_and_what_came_of_mails_and_no_value() {
     let page = visitor.page("/manager/notifications").await;
     assert!(page.contains("ann@example.org") && page.contains("&lt;script&gt;alert(1)"), "{page}");
     assert!(!page.contains("<script>alert") && shown(&page).is_empty(), "{page}");
+}
+
+/// `nbhook` without root's rights to look into all processes.
+#[expect(clippy::disallowed_methods, reason = "a test's own process, killed by `Server`")]
+fn nbhook_of_a_user(args: &[&str]) -> Command {
+    let command = nbhook(args);
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return command;
+    }
+    let mut confined = Command::new("setpriv");
+    confined
+        .args(["--bounding-set", "-sys_ptrace,-sys_admin,-perfmon"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => confined.env(name, value),
+            None => confined.env_remove(name),
+        };
+    }
+    confined.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    confined
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notebook_cannot_look_into_the_process_of_the_server() {
+    let data = tempfile::tempdir().unwrap();
+    let mut command = nbhook_of_a_user(&["serve", "--listen", "127.0.0.1:0"]);
+    command.arg("--data").arg(data.path()).arg("--python").arg(python()).current_dir(data.path());
+    command.env("NBHOOK_ADMIN_TOKEN", "nba_of-the-environment").env("NBHOOK_SECRET_KEY", "11".repeat(32));
+    let server = Server::from_command(command, data.path());
+    let put = server.api(Method::PUT, "/v1/secrets/one").json(&json!({"value": "hunter2"}));
+    ok(put.send().await.unwrap()).await;
+    assert!(!data.path().join(".nbhook/secret.key").exists(), "the key is the one in the environment");
+    let looks = "import os\nfrom nbhook import secret, webhook\nfound = {'secret': secret.get('one')}\n\
+        def look(name, how):\n    try:\n        how()\n        found[name] = 'open'\n    except PermissionError:\n        found[name] = 'closed'\n\
+        for name in ['environ', 'mem', 'maps']:\n    look(name, lambda: open(f'/proc/{pid}/{name}', 'rb').close())\n\
+        look('files', lambda: os.readlink(f'/proc/{pid}/fd/2'))\nlook('own', lambda: open('/proc/self/environ').read())\n\
+        webhook.respond_json(found)";
+    let body = json!({"path": "looks.ipynb", "notebook": notebook(&[looks])});
+    let hook = ok(server.api(Method::POST, "/v1/hooks").json(&body).send().await.unwrap()).await;
+    let call = server.http.get(url(&hook)).query(&[("pid", server.pid())]);
+    let found = ok(call.send().await.unwrap()).await;
+    let closed = json!({"secret": "hunter2", "environ": "closed", "mem": "closed", "maps": "closed", "files": "closed", "own": "open"});
+    assert_eq!(found, closed);
 }
 
 #[tokio::test(flavor = "multi_thread")]
