@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
-use crate::service::Service;
+use crate::service::{SAMPLE_EVERY, Service};
 
 /// Longest time between two looks: mails that were due while the clock was set are not forgotten.
 const LOOK: Duration = Duration::from_mins(1);
@@ -23,6 +23,9 @@ const SWEEP: chrono::Duration = chrono::Duration::minutes(10);
 
 /// Time between two sweeps that look for leftovers too. There are some only after a crash, so the first one finds most.
 const THOROUGH: chrono::Duration = chrono::Duration::days(1);
+
+/// Longest time between two looks at the clock while how busy the server is is noted now and then.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// Longest time between two looks at the clock.
 const GLANCE: Duration = Duration::from_secs(5);
@@ -45,6 +48,7 @@ pub struct Worker {
     sweeps: JoinHandle<()>,
     deliveries: JoinHandle<()>,
     schedules: JoinHandle<()>,
+    samples: JoinHandle<()>,
 }
 
 impl Worker {
@@ -54,14 +58,16 @@ impl Worker {
         let sweeps = tokio::spawn(sweep(service.clone(), clock.clone(), stop.clone()));
         let deliveries = tokio::spawn(deliver(service.clone(), clock.clone(), stop.clone()));
         let schedules = tokio::spawn(fire(service.clone(), clock.clone(), stop.clone()));
+        let samples = tokio::spawn(sample(service.clone(), clock.clone(), stop.clone()));
         let notices = tokio::spawn(send_notices(service, clock, stop.clone()));
-        Self { stop, notices, sweeps, deliveries, schedules }
+        Self { stop, notices, sweeps, deliveries, schedules, samples }
     }
 
     /// Ends what is going on. A mail or a delivery that is not handed over soon is sent again at the next start.
     pub async fn stop(self) {
         self.stop.cancel();
         // A panic in one was logged by the runtime's hook.
+        let _ = self.samples.await;
         let _ = self.sweeps.await;
         let _ = self.schedules.await;
         let _ = self.notices.await;
@@ -111,6 +117,23 @@ async fn sweep(service: Arc<Service>, clock: SharedClock, stop: CancellationToke
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(GLANCE) => {}
+        }
+    }
+}
+
+/// Notes how busy the server is, at the start and then every so often.
+async fn sample(service: Arc<Service>, clock: SharedClock, stop: CancellationToken) {
+    let mut last = None;
+    loop {
+        let now = clock.now();
+        // A clock that was set back is no reason to wait.
+        if last.is_none_or(|last| now < last || now - last >= SAMPLE_EVERY) {
+            service.take_sample();
+            last = Some(now);
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(BEAT) => {}
         }
     }
 }

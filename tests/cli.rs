@@ -339,3 +339,64 @@ async fn the_doctor_says_what_is_there_and_what_is_missing() {
     let (code, findings) = doctor(&user.path("file/data"), &here).await;
     assert_eq!((code, state(&findings, "data folder").as_deref()), (1, Some("problem")), "{findings:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn assets_and_dependencies_are_added_listed_fetched_promoted_and_deleted() {
+    let app = TestApp::start().await;
+    let user = deployed(&app).await;
+    write(&user.path("reports/chart.html"), b"<p>one");
+    let add = ["asset", "add", "reports/chart.html", "--inline"];
+    let url = user.run(&add).await.good().trim().to_owned();
+    assert_eq!(app.http.get(&url).send().await.unwrap().text().await.unwrap(), "<p>one");
+    std::fs::remove_file(user.path("reports/chart.html")).unwrap();
+    write(&user.path("reports/chart.html"), b"<p>two");
+    assert_eq!(user.run(&add).await.good().trim(), url, "a new version, at the same place");
+    let listed = user.run(&["asset", "list", "--json"]).await.json();
+    assert_eq!((&listed[0]["path"], &listed[0]["params"]["inline"]), (&json!("reports/chart.html"), &json!(true)));
+    let absolute = user.path("reports/chart.html");
+    for name in ["reports/chart.html", absolute.to_str().unwrap(), listed[0]["id"].as_str().unwrap()] {
+        assert!(user.run(&["asset", "show", name]).await.good().contains(&url), "{name}");
+    }
+    assert!(user.run(&["asset", "set", "reports/chart.html", "--inline", "false"]).await.good().contains("now save"));
+    let saved = app.http.get(&url).send().await.unwrap();
+    assert!(saved.headers()["content-disposition"].to_str().unwrap().starts_with("attachment"));
+    let versions = user.run(&["asset", "versions", "reports/chart.html", "--json"]).await.json();
+    let (new, old) = (versions[0]["histo"].as_str().unwrap(), versions[1]["histo"].as_str().unwrap());
+    let table = user.run(&["asset", "versions", "reports/chart.html"]).await.good();
+    assert!(table.contains(&format!("{new}\tlive\t6 B\t1\t")), "{table}");
+    assert_eq!(user.run(&["asset", "get", "reports/chart.html", "-o", "-"]).await.bytes, b"<p>two");
+    let name = user.run(&["asset", "get", "reports/chart.html", "--histo", old]).await.good();
+    assert_eq!(name.trim(), format!("chart.{old}.html"));
+    assert_eq!(std::fs::read(user.path(name.trim())).unwrap(), b"<p>one");
+    user.run(&["asset", "get", "reports/chart.html", "--histo", old]).await.bad(1);
+    user.run(&["asset", "promote", "reports/chart.html", "20200101000000000000"]).await.bad(3);
+    assert!(user.run(&["asset", "promote", "reports/chart.html", old]).await.good().contains(old));
+    assert_eq!(app.http.get(&url).send().await.unwrap().text().await.unwrap(), "<p>one");
+    assert!(
+        user.run(&["asset", "clear", "reports/chart.html", "--histo", old]).await.bad(1).contains("promote another")
+    );
+    assert_eq!(user.run(&["asset", "clear", "reports/chart.html"]).await.good().trim(), new);
+    user.run(&["asset", "delete", "reports/chart.html"]).await.bad(2); // there is nobody to ask
+    user.run(&["asset", "delete", "reports/chart.html", "--yes"]).await.good();
+    assert_eq!(app.http.get(&url).send().await.unwrap().status(), 404);
+    user.run(&["asset", "show", "reports/chart.html"]).await.bad(3);
+
+    // A folder, which the next run of the notebook beside it finds; what the notebook brings itself wins.
+    write(&user.path("reports/data/more/x.txt"), b"x");
+    write(&user.path("reports/data/.hidden"), b"hidden");
+    let said = user.run(&["dependency", "add", "reports/data"]).await.good();
+    assert!(said.starts_with("added reports/data as version ") && said.ends_with(": 2 files, 4 B\n"), "{said}");
+    let reads =
+        notebook(&["import os", "from nbhook import webhook\nwebhook.respond_json(sorted(os.listdir('data')))"]);
+    write(&user.path("reports/reads.ipynb"), reads.to_string().as_bytes());
+    user.run(&["deploy", "reports/reads.ipynb"]).await.good();
+    assert_eq!(user.run(&["call", "reports/reads.ipynb"]).await.json(), json!(["more", "offset.txt"]));
+    assert!(user.run(&["dependency", "get", "reports/data"]).await.bad(1).contains("folder"));
+    write(&user.path("data"), b"a file");
+    let refused = user.run(&["dependency", "add", "data", "--path", "reports/data/more"]).await.bad(1);
+    assert!(refused.contains("`reports/data/more/x.txt`"), "{refused}");
+    let table = user.run(&["dependency", "list"]).await.good();
+    assert!(table.starts_with("PATH\tOWNER\t") && table.contains("reports/data\tadmin\t"), "{table}");
+    user.run(&["dependency", "delete", "reports/data", "--yes"]).await.good();
+    assert_eq!(user.run(&["dependency", "list", "--json"]).await.json(), json!([]));
+}

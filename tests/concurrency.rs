@@ -136,10 +136,12 @@ async fn a_kernel_has_the_hooks_environment_and_not_the_servers_settings() {
     let mut seen = ok(response).await;
     let token = seen.as_object_mut().unwrap().remove("NBHOOK_RUN_TOKEN");
     assert!(token.is_some_and(|token| token.as_str().is_some_and(|token| token.len() > 27)), "its own, while it runs");
+    let folder = seen.as_object_mut().unwrap().remove("NBHOOK_RUN_FOLDER").unwrap();
+    assert!(folder.as_str().unwrap().contains("/.nbhook/scratch/run-"), "{folder}");
     // The tests themselves were started with settings, NBHOOK_TEST_PYTHON among them.
     assert_eq!(
         seen,
-        json!({"COLOUR": "grün = \"x\" $HOME", "LANG_X": "", "NBHOOK_RUN": run, "NBHOOK_HOOK": hook["id"], "NBHOOK_URL": app.url, "NBHOOK_RUN_URL": app.url})
+        json!({"COLOUR": "grün = \"x\" $HOME", "LANG_X": "", "NBHOOK_RUN": run, "NBHOOK_HOOK": hook["id"], "NBHOOK_URL": app.url, "NBHOOK_RUN_URL": app.url, "NBHOOK_RUN_PATH": "env.ipynb"})
     );
 }
 
@@ -201,4 +203,32 @@ async fn bodies_together_take_no_more_memory_than_they_may() {
     assert_eq!(ok(first.await.unwrap().unwrap()).await, json!(1), "a body that is alone may have all there is");
     app.quiet().await;
     assert_eq!(ok(send(&middling).await.unwrap()).await, json!(30_000), "it was given back");
+}
+
+/// A pipe that nobody reads would hold up who opens it for ever, and a link leads elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_left_in_the_place_of_a_dependency_is_replaced() {
+    let app = TestApp::start().await;
+    let elsewhere = tempfile::TempDir::new().unwrap();
+    crate::app::write(&elsewhere.path().join("victim/x.csv"), b"untouched");
+    let victim = elsewhere.path().join("victim");
+    let cell = "\
+        import os, shutil\nfrom nbhook import webhook\nfound = open('d/x.csv').read()\n\
+        shutil.rmtree('d') if how == 'link' else os.remove('d/x.csv')\n\
+        {'pipe': lambda: os.mkfifo('d/x.csv'), 'folder': lambda: os.mkdir('d/x.csv'), 'link': lambda: os.symlink(at, 'd'),\n\
+         'file link': lambda: os.symlink(at + '/x.csv', 'd/x.csv'), 'end': lambda: None}[how]()\nwebhook.respond_text(found)";
+    let deploy = serde_json::json!({"path": "a.ipynb", "params": {"workdir": "persistent", "timeout": 20}});
+    let form = reqwest::multipart::Form::new()
+        .part("meta", reqwest::multipart::Part::text(deploy.to_string()))
+        .part(
+            "notebook",
+            reqwest::multipart::Part::bytes(notebook(&[cell]).to_string().into_bytes()).file_name("a.ipynb"),
+        )
+        .part("dependency", reqwest::multipart::Part::bytes(b"mine".to_vec()).file_name("d/x.csv"));
+    let hook = ok(app.api(reqwest::Method::POST, "/v1/hooks").multipart(form).send().await.unwrap()).await;
+    for how in ["pipe", "folder", "file link", "link", "end"] {
+        let answer = app.call(&hook, &[("how", how), ("at", victim.to_str().unwrap())]).await;
+        assert_eq!((answer.status().as_u16(), answer.text().await.unwrap()), (200, "mine".to_owned()), "before {how}");
+    }
+    assert_eq!(std::fs::read(victim.join("x.csv")).unwrap(), b"untouched");
 }

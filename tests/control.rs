@@ -33,7 +33,7 @@ async fn a_cancelled_run_is_gone_and_who_waits_for_it_is_told() {
     problem(act(&app, &other, &run, "cancel").await, 404).await;
     problem(act(&app, &owner, &uuid::Uuid::now_v7().to_string(), "cancel").await, 404).await;
     problem(act(&app, &owner, "none", "cancel").await, 404).await;
-    assert_eq!(state(&app, &run).await, "running");
+    eventually("it runs", async || state(&app, &run).await == "running").await;
 
     let cancelled = ok(act(&app, &owner, &run, "cancel").await).await;
     assert_eq!((&cancelled["id"], &cancelled["state"]), (&json!(run), &json!("cancelled")));
@@ -70,7 +70,7 @@ async fn a_queued_run_is_cancelled_before_it_begins() {
     let told = problem(waiting.await.unwrap().unwrap(), 409).await;
     assert_eq!(told["type"], "urn:nbhook:problem:cancelled", "at once, though the first goes on");
     assert_eq!(failure(ended(&app, &second).await).await["type"], "urn:nbhook:problem:cancelled");
-    assert_eq!(state(&app, &first.id).await, "running");
+    eventually("it runs", async || state(&app, &first.id).await == "running").await;
     signs.give("gate");
     assert_eq!(result(&app, &first).await.text().await.unwrap(), "x");
     app.quiet().await;
@@ -176,7 +176,7 @@ async fn an_early_answer_is_there_while_the_notebook_runs_on() {
         let run = run_of(&response);
         assert_eq!(ok(response).await, json!({"ok": 1}));
         signs.seen(name).await;
-        assert_eq!(state(&app, &run).await, "running");
+        eventually("it runs", async || state(&app, &run).await == "running").await;
         signs.give("gate");
         app.quiet().await;
         let record = app.get(&format!("/v1/runs/{run}")).await;
@@ -208,7 +208,7 @@ async fn early_files_errors_and_tasks() {
     let run = run_of(&response);
     assert_eq!(problem(response, 403).await["detail"], "not you");
     signs.seen("error").await;
-    assert_eq!(state(&app, &run).await, "running");
+    eventually("it goes on", async || state(&app, &run).await == "running").await;
 
     // The first marked output is the answer, early or not.
     let first = answer_with("respond_text('first')");
@@ -219,7 +219,7 @@ async fn early_files_errors_and_tasks() {
     let hook = app.deploy("task.ipynb", &notebook(&[&quick, WAITS]), json!({})).await;
     let task = start(&app, &hook, &signs.query("task")).await;
     signs.seen("task").await;
-    assert_eq!(state(&app, &task.id).await, "running");
+    eventually("it goes on", async || state(&app, &task.id).await == "running").await;
     signs.give("gate");
     assert_eq!(result(&app, &task).await.text().await.unwrap(), "quick");
     app.quiet().await;

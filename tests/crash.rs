@@ -1,15 +1,17 @@
 //! Servers that are killed or told to stop in the middle of runs.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use crate::app::{notebook, ok, problem, url};
+use crate::app::{FormPart, form, notebook, ok, problem, url, write};
 use crate::binary::{Server, count, eventually, files, meeting_places, processes_of_runs};
 
 /// Says in a file that it runs, then waits for another one.
@@ -179,4 +181,133 @@ async fn after_the_grace_time_runs_are_interrupted_and_their_callers_told() {
     let runs = server.get("/v1/runs?state=interrupted").await;
     assert_eq!(runs["items"].as_array().unwrap().len(), 2, "{runs}");
     nothing_is_half_written(data.path());
+}
+
+/// Adds versions of one file or folder without an end, and tells of each that the server has taken.
+async fn add_on_and_on(
+    (kind, path): (&'static str, &'static str),
+    server: (reqwest::Client, String, String),
+    taken: tokio::sync::mpsc::UnboundedSender<String>,
+) {
+    let (http, url, credential) = server;
+    for number in 0_u64.. {
+        let meta = json!({ "path": path }).to_string();
+        let content = number.to_le_bytes().repeat(100 << 10);
+        let mut parts: Vec<FormPart<'_>> = vec![("meta", None, meta.as_bytes()), ("file", Some("./a/b"), &content)];
+        match kind {
+            "assets" => parts[1].1 = Some("b"),
+            _ => parts.push(("file", Some("./c"), &content)),
+        }
+        let (media_type, body) = form(&parts);
+        let request = http.post(format!("{url}/v1/{kind}")).bearer_auth(&credential).header("content-type", media_type);
+        let Ok(answer) = request.body(body).send().await else { return };
+        assert!(answer.status().is_success(), "{}", answer.status());
+        let Ok(stored) = answer.json::<Value>().await else { return };
+        let version = format!("{}/{}", stored["id"].as_str().unwrap(), stored["histo"].as_str().unwrap());
+        taken.send(version).unwrap();
+    }
+}
+
+/// What is on disk of dependencies and assets, as `<id>/<histo>`.
+fn contents(data: &Path) -> BTreeSet<String> {
+    let root = data.join(".nbhook/files");
+    let inside = |folder: &Path| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let versions = inside(&root).flat_map(|folder| inside(&folder).collect::<Vec<_>>());
+    versions.map(|path| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+/// What is on record of them; each is whole.
+async fn on_record(server: &Server, data: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for kind in ["assets", "dependencies"] {
+        for file in server.get(&format!("/v1/{kind}")).await["items"].as_array().unwrap() {
+            let id = file["id"].as_str().unwrap();
+            for version in server.get(&format!("/v1/{kind}/{id}/versions?limit=250")).await["items"].as_array().unwrap()
+            {
+                let name = format!("{id}/{}", version["histo"].as_str().unwrap());
+                let root = data.join(".nbhook/files").join(&name);
+                let sum = |path: &Path| format!("{:x}", Sha256::digest(std::fs::read(path).unwrap()));
+                let sum = if kind == "assets" {
+                    sum(&root)
+                } else {
+                    let lines = format!("{} a/b\n{} c\n", sum(&root.join("a/b")), sum(&root.join("c")));
+                    format!("{:x}", Sha256::digest(lines))
+                };
+                assert_eq!(version["sha256"], sum, "{kind} {version}");
+                found.insert(name);
+            }
+        }
+    }
+    found
+}
+
+/// Begins an upload that does not end.
+fn half_an_upload(server: &Server, kind: &str) -> TcpStream {
+    let mut half = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
+    let content = b"half".repeat(25_000);
+    let (media_type, body) = form(&[("meta", None, br#"{"path": "half"}"#), ("file", Some("half"), &content)]);
+    let head = format!(
+        "POST /v1/{kind} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: {media_type}\r\n\
+         Content-Length: {}\r\n\r\n",
+        server.token,
+        body.len()
+    );
+    half.write_all(head.as_bytes()).unwrap();
+    half.write_all(&body[..90_000]).unwrap();
+    half
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_killed_while_files_are_added_has_each_in_whole_or_not_at_all() {
+    let data = TempDir::new().unwrap();
+    let (mut taken, mut leftovers) = (BTreeSet::new(), Vec::new());
+    for _ in 0..3 {
+        let mut server = Server::start_with(data.path(), &[("NBHOOK_FILES__VERSIONS", "0")]);
+        if !taken.is_empty() {
+            // What the last one left is gone from disk once this one has looked.
+            let known = on_record(&server, data.path()).await;
+            assert!(known.is_superset(&taken), "what was taken is there");
+            eventually("leftovers are removed", || (contents(data.path()) == known).then_some(()));
+            nothing_is_half_written(data.path());
+        }
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let place = || (server.http.clone(), server.url.clone(), server.token.clone());
+        let both = [("assets", "a.bin"), ("dependencies", "lib"), ("assets", "b.bin"), ("dependencies", "more")];
+        let adding = both.map(|what| tokio::spawn(add_on_and_on(what, place(), tell.clone())));
+        let halves = ["assets", "dependencies"].map(|kind| half_an_upload(&server, kind));
+        for _ in 0..12 {
+            taken.insert(told.recv().await.unwrap());
+        }
+        let scratch = data.path().join(".nbhook/scratch");
+        eventually("something is half-sent", || (count(&scratch) >= 2).then_some(()));
+        server.kill();
+        drop(halves);
+        for adding in adding {
+            adding.await.unwrap();
+        }
+        while let Ok(version) = told.try_recv() {
+            taken.insert(version);
+        }
+        // As if it had been killed between the files and the record: of a known file, and of none.
+        let known = taken.first().unwrap().split_once('/').unwrap().0;
+        for id in [known, "0198c5f0-0000-7000-8000-000000000001"] {
+            let leftover = data.path().join(format!(".nbhook/files/{id}/20991231235959000000"));
+            write(&leftover, b"lost");
+            leftovers.push(leftover);
+        }
+        write(&scratch.join(".tmpLost"), b"lost");
+    }
+    let server = Server::start_with(data.path(), &[("NBHOOK_FILES__VERSIONS", "0")]);
+    let known = on_record(&server, data.path()).await;
+    assert!(known.is_superset(&taken), "what was taken is there");
+    assert!(server.get("/v1/assets?path=half").await["items"].as_array().unwrap().is_empty());
+    eventually("leftovers are removed", || (contents(data.path()) == known).then_some(()));
+    assert!(!leftovers.iter().any(|leftover| leftover.exists()));
+    nothing_is_half_written(data.path());
+    // And the next version goes on where the last one was.
+    let (media_type, body) = form(&[("meta", None, br#"{"path": "a.bin"}"#), ("file", Some("a"), b"last")]);
+    let add = server.api(Method::POST, "/v1/assets").header("content-type", media_type).body(body);
+    let added = ok(add.send().await.unwrap()).await;
+    let shown = server.http.get(url(&added)).send().await.unwrap();
+    assert_eq!(shown.text().await.unwrap(), "last");
 }

@@ -40,7 +40,10 @@ fn a_wrong_page_is_found_out() {
         ("```sh\necho 1\n```\n```text\n2\n```\n", "but it was\n1"),
         ("```sh\necho '{\"a\": 1, \"b\": 2}'\n```\n<!-- answer -->\n```json\n{\"a\": 1}\n```\n", "but it was"),
         ("```python\n1 + 1  # → 3\n```\n", "but it was\n2"),
-        ("```sh\ntrue\n```\n<!-- alerts -->\n```yaml\ngroups: [{rules: [{alert: A, expr: nbhook_nothing > 0}]}]\n```\n", "there is no nbhook_nothing"),
+        (
+            "```sh\ntrue\n```\n<!-- alerts -->\n```yaml\ngroups: [{rules: [{alert: A, expr: nbhook_nothing > 0}]}]\n```\n",
+            "there is no nbhook_nothing",
+        ),
         ("<!-- tested by: guide/links.py -->\n```nginx\nx\n```\n", "guide/links.py does not test it"),
         ("<!-- given: false -->\n```sh\ntrue\n```\n", "this failed: false"),
         ("```python\n1 / 0\n```\n", "it raised an exception"),
@@ -53,6 +56,28 @@ fn a_wrong_page_is_found_out() {
     }
 }
 
+/// TLS, who calls, the cookie, events as they happen, and what is too large, behind the proxies as the page has them.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "ends by itself: every wait in it has an end")]
+fn behind_the_proxies_of_the_guide_all_goes_as_without_them() {
+    for program in ["nginx", "caddy"] {
+        let mut command = Command::new(python());
+        command.arg(support("proxied.py")).args(["--nbhook", env!("CARGO_BIN_EXE_nbhook"), program]);
+        let (status, out, err) = finished(command);
+        assert!(status.success(), "{out}\n{err}");
+    }
+}
+
+/// Installed as the page says, by root, in a mount namespace; elsewhere it says that it is skipped.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "ends by itself: every wait in it has an end")]
+fn the_service_is_installed_and_upgraded() {
+    let mut command = Command::new(python());
+    command.arg(support("service.py")).args(["--nbhook", env!("CARGO_BIN_EXE_nbhook")]);
+    let (status, out, err) = finished(command);
+    assert!(status.success(), "{out}\n{err}");
+}
+
 #[test]
 #[expect(clippy::disallowed_methods, reason = "ends by itself")]
 fn every_link_leads_somewhere() {
@@ -60,6 +85,31 @@ fn every_link_leads_somewhere() {
     command.arg(support("links.py"));
     let (status, out, err) = finished(command);
     assert!(status.success(), "{out}{err}");
+}
+
+/// Each call that the table for those who come from naas names is made further down.
+#[test]
+fn every_call_of_naas_is_made() {
+    let page =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/migrating-from-naas.md")).unwrap();
+    let (table, blocks) = page.split_once("\n## ").unwrap();
+    let is_call = |name: &&str| name.starts_with("naas.") && name.matches('.').count() == 2;
+    let named: Vec<_> = table.split('`').filter(is_call).collect();
+    assert!(named.len() > 40, "{named:?}");
+    for name in named {
+        assert!(blocks.contains(&format!("{name}(")), "{name} is not called");
+    }
+}
+
+#[test]
+fn every_type_of_response_has_a_small_picture() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let page = std::fs::read_to_string(docs.join("responses.md")).unwrap();
+    for kind in ["html", "json", "image", "svg", "text", "markdown", "csv", "file", "notebook", "error"] {
+        let picture = format!("images/{kind}.png");
+        assert!(page.contains(&format!("]({picture})")), "{picture} is not shown");
+        assert!(std::fs::metadata(docs.join(&picture)).unwrap().len() < 60_000, "{picture} is too large");
+    }
 }
 
 /// The settings that are examples and no defaults, as their defaults would say nothing.

@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::app::{notebook, ok, problem, url};
+use crate::app::{ADMIN, TestApp, notebook, ok, problem, url};
 use crate::binary::{Server, count, eventually, files, resident};
 
 const SETTINGS: [(&str, &str); 4] = [
@@ -262,4 +262,37 @@ async fn slow_and_many_clients_do_not_keep_others_out() {
     }
     assert!(done >= 12 && refused > 0 && done + refused == 500, "{done} done, {refused} refused");
     is_well(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_called_cannot_act_as_the_caller() {
+    let app = TestApp::start().await;
+    let hook = app
+        .deploy("a.ipynb", &notebook(&["from nbhook import webhook\nwebhook.respond_json(headers)"]), json!({}))
+        .await;
+    let inbox =
+        ok(app.api(Method::POST, "/v1/inboxes").json(&json!({"auto_delete": false})).send().await.unwrap()).await;
+    let inbox_url =
+        inbox["url"].as_str().or(inbox["callbackUrl"].as_str()).unwrap_or_else(|| panic!("{inbox}")).to_owned();
+    let at = app.member("ann").await;
+    for (given, is_shown) in [
+        (ADMIN, false),
+        (at.as_str(), false),
+        ("nbh_of-another-server", false),
+        ("nbr_of-a-run", false),
+        ("the callers own", true),
+    ] {
+        let send = |url: &str| {
+            let cookies = "a=1; nbhook_session=hush-hush; b=2";
+            let request = app.http.post(url).header("cookie", cookies).header("x-csrf-token", "hush-hush");
+            request.bearer_auth(given).json(&json!({})).send()
+        };
+        let seen = ok(send(url(&hook)).await.unwrap()).await;
+        assert_eq!(seen["authorization"].is_string(), is_shown, "{given}: {seen}");
+        assert!(!seen.to_string().contains("hush-hush") && seen["cookie"].as_str().unwrap().contains("b=2"), "{seen}");
+        ok(send(&inbox_url).await.unwrap()).await;
+        let path = format!("/v1/inboxes/{}", inbox["uuid"].as_str().unwrap());
+        let kept = app.get(&path).await.to_string();
+        assert!(!kept.contains("hush-hush") && (is_shown || !kept.contains(given)), "{given}: {kept}");
+    }
 }

@@ -7,7 +7,7 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::app::{ADMIN, FormPart, TestApp, eventually, form, header, ok, problem, url};
+use crate::app::{ADMIN, FormPart, TestApp, eventually, form, header, ok, problem, run_python, url};
 use crate::binary::Server;
 use crate::cli::User;
 
@@ -207,6 +207,10 @@ async fn senders_are_answered_what_the_owner_wants() {
         ("transfer-encoding", "chunked"),
         ("Content-Security-Policy", "x"),
         ("X-Nbhook-Run", "x"),
+        ("NEL", "{}"),
+        ("Report-To", "{}"),
+        ("x-accel-redirect", "/"),
+        ("Content-Type", "multipart/x-mixed-replace; boundary=x"),
     ] {
         let wish = json!({"response_headers": {name: value}});
         let refused = app.api(Method::POST, "/v1/inboxes").json(&wish).send().await.unwrap();
@@ -229,6 +233,18 @@ async fn senders_are_answered_what_the_owner_wants() {
     let usual =
         json!({"response": null, "response_headers": null, "auto_delete": null, "no_override": null, "user": null});
     assert_eq!(make(&app, usual).await["auto_delete"], true);
+}
+
+/// Older servers let an owner set more headers than may be set now.
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_that_may_not_be_set_any_more_are_not_sent() {
+    let app = TestApp::start().await;
+    let inbox = make(&app, json!({"response_headers": {"x-fine": "1"}})).await;
+    let program = "import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1], timeout=30)\n\
+                   db.execute(\"UPDATE inboxes SET response_headers = '{\\\"NEL\\\": \\\"x\\\", \\\"x-fine\\\": \\\"2\\\"}'\")\ndb.commit()";
+    run_python(&["-c", program, app.data.path().join(".nbhook/nbhook.db").to_str().unwrap()], "");
+    let answer = send(app.http.post(url(&inbox))).await;
+    assert_eq!((answer.headers().get("nel"), header(&answer, "x-fine")), (None, "2"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,10 @@
 //! The manager's pages, as a browser asks for them.
 
-use reqwest::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
+use reqwest::header::{COOKIE, LOCATION, ORIGIN, REFERER, SET_COOKIE};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::json;
 
-use crate::app::{ADMIN, TestApp, notebook, ok, url};
+use crate::app::{ADMIN, TestApp, header, notebook, ok, url};
 
 /// Somebody who is signed in.
 pub(crate) struct Visitor<'a> {
@@ -48,7 +48,13 @@ impl<'a> Visitor<'a> {
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
         let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
         assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-        answer.text().await.unwrap().replace("&#x2f;", "/") // as templates escape it
+        let html = answer.text().await.unwrap().replace("&#x2f;", "/"); // as templates escape it
+        let nonce = policy.split("script-src 'nonce-").nth(1).unwrap().split('\'').next().unwrap();
+        assert!(policy.contains(&format!("script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}';")), "{policy}");
+        let named = html.matches(&format!("nonce=\"{nonce}\"")).count();
+        let own = html.matches("<script").count() + html.matches("rel=\"stylesheet\"").count();
+        assert!(nonce.len() > 20 && named == own && own > 2, "{html}");
+        html
     }
 }
 
@@ -70,9 +76,21 @@ async fn a_token_opens_the_pages_until_it_is_revoked() {
         assert!(cookie.contains(word), "{cookie}");
     }
     assert!(!cookie.contains("Secure"), "not by TLS, so it would not be kept: {cookie}");
-    for elsewhere in
-        ["https://evil.example/", "//evil.example", "/manager.evil.example", "/manager\\..\\..", "javascript:1"]
-    {
+    for elsewhere in [
+        "https://evil.example/",
+        "//evil.example",
+        "/manager.evil.example",
+        "/manager\\..\\..",
+        "javascript:1",
+        "/manager/../hooks/x",
+        "/manager/%2e%2E/hooks/x",
+        "/manager/.%2E/x",
+        "/manager/x/../../hooks",
+        "/manager//evil.example",
+        "/manager/.\t./x",
+        "/manager/%5c..",
+        "/manager/..%2fx",
+    ] {
         assert_eq!(post_token(&app, ADMIN, elsewhere).await.headers()[LOCATION], "/manager", "{elsewhere}");
     }
 
@@ -119,7 +137,102 @@ async fn a_session_changes_nothing_for_other_sites() {
     let framed = visitor.get("/manager/v1/users").header("sec-fetch-site", "cross-site").send().await.unwrap();
     assert_eq!(framed.status(), StatusCode::UNAUTHORIZED, "nor are things read");
     ok(create(with_token().header("sec-fetch-site", "same-origin")).await.unwrap()).await;
-    ok(visitor.get("/manager/v1/users").send().await.unwrap()).await;
+    for own in ["same-origin", "none"] {
+        ok(visitor.get("/manager/v1/users").header("sec-fetch-site", own).send().await.unwrap()).await;
+    }
+}
+
+/// By plain HTTP browsers do not say what a request comes from; to read an inbox is to take away what is in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn by_plain_http_a_link_elsewhere_takes_nothing_away() {
+    let app = TestApp::start().await;
+    let visitor = Visitor::sign_in(&app, ADMIN).await;
+    let inbox = ok(app.api(Method::POST, "/v1/inboxes").send().await.unwrap()).await;
+    ok(app.http.post(url(&inbox)).body("kept").send().await.unwrap()).await;
+    let place = format!("/manager/v1/inboxes/{}", inbox["uuid"].as_str().unwrap());
+    let host = app.url.strip_prefix("http://").unwrap();
+    for referrer in [
+        None,
+        Some("http://evil.example/".to_owned()),
+        Some(format!("http://evil.example/{host}")),
+        Some(format!("http://{host}.evil.example/")),
+    ] {
+        let request = visitor.get(&place);
+        let request = referrer.iter().fold(request, |request, page| request.header(REFERER, page));
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::UNAUTHORIZED, "{referrer:?}");
+    }
+    let page = format!("{}/manager/inboxes", app.url);
+    for request in [visitor.get("/manager/v1/users").header(REFERER, &page), visitor.api(Method::GET, "/v1/users")] {
+        ok(request.send().await.unwrap()).await;
+    }
+    let read = ok(visitor.get(&place).header(REFERER, &page).send().await.unwrap()).await;
+    assert_eq!(read["result"]["data"], "kept");
+}
+
+/// What is shown to whoever is signed in stays in no cache, and nothing is taken for what it is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_to_pages_are_not_stored_and_none_is_sniffed() {
+    let app = TestApp::start().await;
+    let visitor = Visitor::sign_in(&app, ADMIN).await;
+    let hook = app.deploy("a.ipynb", &notebook(&["1"]), json!({})).await;
+    ok(app.call(&hook, &[]).await).await;
+    let run = app.get("/v1/runs").await["items"][0]["id"].as_str().unwrap().to_owned();
+    app.quiet().await;
+    for path in
+        ["/v1/users", "/v1/hooks", "/v1/no-such-thing", &format!("/v1/runs/{run}/output"), &format!("/v1/runs/{run}")]
+    {
+        let answer = visitor.api(Method::GET, path).send().await.unwrap();
+        assert_eq!(
+            (header(&answer, "cache-control"), header(&answer, "x-content-type-options")),
+            ("no-store", "nosniff"),
+            "{path}"
+        );
+        let answer = app.api(Method::GET, path).send().await.unwrap();
+        assert_eq!(header(&answer, "x-content-type-options"), "nosniff", "{path}");
+    }
+    for path in [
+        "/v1/users",
+        "/healthz",
+        "/metrics",
+        "/openapi.json",
+        "/nothing",
+        "/hooks/x",
+        "/assets/x",
+        "/inbox/x",
+        "/manager/static/manager.js",
+    ] {
+        let answer = app.http.get(format!("{}{path}", app.url)).send().await.unwrap();
+        assert_eq!(header(&answer, "x-content-type-options"), "nosniff", "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cookie_is_for_tls_if_the_browser_speaks_it() {
+    for (behind_proxy, forwarded, origin, secure) in [
+        (true, Some("https"), None, true),
+        (true, Some("HTTPS, http"), None, true),
+        (true, Some("http"), None, false),
+        (true, None, None, false),
+        (true, None, Some("https"), true),
+        (false, Some("https"), None, false),
+        (false, None, Some("http"), false),
+    ] {
+        let app = TestApp::start_with(|settings| settings.behind_proxy = behind_proxy).await;
+        let host = app.url.strip_prefix("http://").unwrap().to_owned();
+        let mut request = app
+            .http
+            .post(format!("{}/manager/login", app.url))
+            .header("content-type", "application/x-www-form-urlencoded");
+        if let Some(scheme) = forwarded {
+            request = request.header("x-forwarded-proto", scheme);
+        }
+        if let Some(scheme) = origin {
+            request = request.header(ORIGIN, format!("{scheme}://{host}"));
+        }
+        let answer = request.body(format!("token={ADMIN}")).send().await.unwrap();
+        let cookie = answer.headers()[SET_COOKIE].to_str().unwrap();
+        assert_eq!(cookie.contains("Secure"), secure, "{behind_proxy} {forwarded:?} {origin:?}: {cookie}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -129,7 +129,7 @@ async fn pages_need_nothing_from_elsewhere() {
     let app =
         TestApp::start_with(|settings| settings.public_url = Some("https://x.example/deep/down/".to_owned())).await;
     let hook = app.deploy("a.ipynb", &notebook(&["1"]), json!({})).await;
-    let mut assets = BTreeMap::new();
+    let (mut assets, mut nonces) = (BTreeMap::new(), BTreeSet::new());
     for page in ["/docs".to_owned(), "/docs/".to_owned(), format!("/hooks/{}/docs", token(&hook))] {
         let response = get(&app, &page).await;
         assert_eq!(header(&response, "content-type"), "text/html; charset=utf-8");
@@ -137,11 +137,14 @@ async fn pages_need_nothing_from_elsewhere() {
             (header(&response, "x-content-type-options"), header(&response, "referrer-policy")),
             ("nosniff", "no-referrer")
         );
-        let policy = header(&response, "content-security-policy");
-        assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'; "), "{policy}");
+        let policy = header(&response, "content-security-policy").to_owned();
+        let nonce = policy.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap().to_owned();
+        let own = format!("default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; ");
+        assert!(policy.starts_with(&own) && nonces.insert(nonce.clone()), "{policy}");
         assert!(!policy.contains("unsafe") && !policy.contains("http") && !policy.contains('*'), "{policy}");
         let html = response.text().await.unwrap();
         assert!(html.matches("<script").count() == 2 && html.matches("></script>").count() == 2, "inline: {html}");
+        assert_eq!(html.matches(&format!("nonce=\"{nonce}\"")).count(), 4, "{html}");
         assert!(!html.contains("<style") && !html.contains("style=") && !html.contains(" on"), "inline: {html}");
         assert!(!html.contains(token(&hook)), "{html}");
         for quoted in html.split(['"']).filter(|text| text.contains("/assets/")) {

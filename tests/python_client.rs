@@ -114,7 +114,15 @@ async fn naas_is_the_alias_unless_a_real_one_is_installed() {
     );
     let env: Vec<_> = found["env"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     let nbhook: Vec<_> = env.into_iter().filter(|name| name.starts_with("NBHOOK")).collect();
-    let expected = ["NBHOOK_HOOK", "NBHOOK_RUN", "NBHOOK_RUN_TOKEN", "NBHOOK_RUN_URL", "NBHOOK_URL"];
+    let expected = [
+        "NBHOOK_HOOK",
+        "NBHOOK_RUN",
+        "NBHOOK_RUN_FOLDER",
+        "NBHOOK_RUN_PATH",
+        "NBHOOK_RUN_TOKEN",
+        "NBHOOK_RUN_URL",
+        "NBHOOK_URL",
+    ];
     assert_eq!(nbhook, expected, "no token comes into a run but its own");
 
     let installed = TempDir::new().unwrap();

@@ -285,6 +285,42 @@ async fn status_and_headers_are_the_notebooks_but_not_those_that_guard() {
     assert_eq!((&record["state"], record["warnings"].as_array().unwrap().len()), (&json!("succeeded"), 7), "{record}");
 }
 
+/// Browsers would tell a stranger the URLs of the origin, which are secrets, or take a cookie; a proxy would answer with a file of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notebook_speaks_neither_for_the_origin_nor_to_the_proxy() {
+    let app = TestApp::start().await;
+    let given = json!({"NEL": "{\"report_to\":\"x\"}", "Report-To": "{\"endpoints\":[]}", "reporting-endpoints": "x=\"https://evil.example\"",
+        "Alt-Svc": "h3=\":1\"", "Set-Login": "logged-out", "Sec-Session-Registration": "(ES256)", "X-Accel-Redirect": "/", "X-Sendfile": "/etc/passwd",
+        "WWW-Authenticate": "Basic", "Refresh": "0;url=/", "Content-Type": "multipart/x-mixed-replace; boundary=b", "X-Fine": "1",
+        "Cross-Origin-Resource-Policy": "cross-origin"});
+    let cells = [
+        format!(
+            "import json\nfrom nbhook import webhook\nh = json.loads({:?})\nkind = params.get('kind')",
+            given.to_string()
+        ),
+        "open('f.bin', 'wb').write(b'--b')\nmixed = 'multipart/x-mixed-replace; boundary=b'".to_owned(),
+        "if kind == 'file': webhook.respond_file('f.bin', media_type=mixed, headers=h)\n\
+         elif kind == 'error': webhook.respond_error(403, 'no', headers=h, failed=False)\n\
+         else: webhook.respond_text('x', headers=h, early=kind == 'early')"
+            .to_owned(),
+    ];
+    let hook = app.deploy("a.ipynb", &notebook(&[&cells[0], &cells[1], &cells[2]]), json!({})).await;
+    for (kind, media_type) in
+        [("text", TEXT), ("early", TEXT), ("file", "application/octet-stream"), ("error", "application/problem+json")]
+    {
+        let response = app.call(&hook, &[("kind", kind)]).await;
+        check_guards(&response);
+        assert_eq!(header(&response, "content-type"), media_type, "{kind}");
+        let names = given.as_object().unwrap().keys().map(|name| name.to_ascii_lowercase());
+        let sent: Vec<_> = names.filter(|name| response.headers().contains_key(name)).collect();
+        assert_eq!(sent, ["content-type", "x-fine", "cross-origin-resource-policy"].map(str::to_owned), "{kind}");
+        if kind == "text" {
+            let record = app.get(&format!("/v1/runs/{}", run_of(&response))).await;
+            assert_eq!(record["warnings"].as_array().unwrap().len(), 11, "{record}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_without_an_answer_says_done_or_sends_the_caller_on() {
     let app = TestApp::start().await;

@@ -153,6 +153,8 @@ def home(tmp_path_factory, monkeypatch):
         "NBHOOK_RUN",
         "NBHOOK_RUN_URL",
         "NBHOOK_RUN_TOKEN",
+        "NBHOOK_RUN_PATH",
+        "NBHOOK_RUN_FOLDER",
         "NBHOOK_HOOK",
         "JPY_SESSION_NAME",
         "http_proxy",

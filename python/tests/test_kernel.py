@@ -20,12 +20,14 @@ pytest.importorskip("ipykernel")
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 
 
-def execute(cells, folder, monkeypatch, **env):
+def execute(cells, folder, monkeypatch, connection_file="", **env):
     """Run the cells in one kernel started in ``folder``; the outputs of each, as they would be saved."""
     monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "1")
     monkeypatch.setenv("IPYTHONDIR", str(folder / ".ipython"))
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     client = nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    if connection_file:
+        client.create_kernel_manager().connection_file = str(connection_file)
     path = os.pathsep.join([str(SOURCE), str(ALIAS)])
     client.execute(env={**os.environ, "PYTHONPATH": path, "MPLBACKEND": "agg", **env})
     nbformat.validate(notebook)
@@ -212,6 +214,25 @@ def test_a_callback_is_marked_and_no_answer(home, monkeypatch):
         assert output.metadata == {"nbhook": {"callback": {"name": "paid"}}}
         assert output.data["application/json"] == {"at": "2026-01-02", "by": None, "of": [1, 2]}
         assert output.data["text/plain"].startswith(note)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_notebook_that_was_renamed_since_its_kernel_started(home, monkeypatch, server, answered):
+    """The Jupyter server knows its name. What it says counts also when another notebook has got the old name."""
+    work, runtime = home / "work", home / "runtime"
+    runtime.mkdir()
+    for name in ("Untitled.ipynb", "new name.ipynb"):
+        (work / name).write_text("{}")
+    jupyter = {"url": f"{server.url}/base/", "token": "jupyter's", "root_dir": str(home)}
+    (runtime / f"jpserver-{os.getpid()}.json").write_text(json.dumps(jupyter))
+    other = {"type": "notebook", "path": "work/other.ipynb", "kernel": {"id": "0-1"}}
+    this = {"type": "notebook", "path": "work/new name.ipynb", "kernel": {"id": "a-1"}}
+    server.on("GET", "/base/api/sessions", [other, this] if answered else {"message": "Forbidden"}, 200 if answered else 403)
+    cells = ["from nbhook import _paths; _paths.current_notebook()"]
+    connection = runtime / "kernel-a-1.json"
+    ((output,),) = execute(cells, work, monkeypatch, connection, JPY_SESSION_NAME=str(work / "Untitled.ipynb"))
+    assert output.data["text/plain"] == repr(str(work / ("new name.ipynb" if answered else "Untitled.ipynb")))
+    assert server.only("GET", "/base/api/sessions").headers["Authorization"] == "token jupyter's"
 
 
 def test_a_notebook_deploys_itself(home, monkeypatch, server):

@@ -6,6 +6,7 @@ import os
 import pathlib
 
 import pytest
+from conftest import page
 from nbhook import _stored, asset, dependency
 
 
@@ -45,3 +46,40 @@ def test_a_run_without_a_token_skips_in_one_line(monkeypatch: pytest.MonkeyPatch
     assert asset.add("x.png") == ""
     assert dependency.add("x.csv") is None
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_a_file_of_a_run_lies_beside_its_notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "run-1"
+    (folder / "charts").mkdir(parents=True)
+    os.symlink(folder, tmp_path / "link")
+    monkeypatch.setenv("NBHOOK_RUN", "r")
+    monkeypatch.setenv("NBHOOK_RUN_PATH", "reports/sales.ipynb")
+    monkeypatch.setenv("NBHOOK_RUN_FOLDER", str(folder))
+    monkeypatch.chdir(folder / "charts")
+    assert _stored.place("a.html")[1] == "reports/charts/a.html"
+    assert _stored.place("../a.html")[1] == "reports/a.html"
+    assert _stored.place(tmp_path / "link" / "a.html")[1] == "reports/a.html"
+    assert _stored.place("/elsewhere/a.html")[1] == "elsewhere/a.html"
+    monkeypatch.setenv("NBHOOK_RUN_PATH", "sales.ipynb")
+    assert _stored.place("a.html")[1] == "charts/a.html"
+    with pytest.raises(ValueError, match="name the file"):
+        _stored.place(None)
+
+
+def test_a_run_adds_assets_with_its_own_credential_and_no_dependencies(server, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    monkeypatch.setenv("NBHOOK_RUN", "r")
+    monkeypatch.setenv("NBHOOK_RUN_URL", server.url)
+    monkeypatch.setenv("NBHOOK_RUN_TOKEN", "nbr_of_this_run")
+    monkeypatch.delenv("NBHOOK_TOKEN")
+    monkeypatch.setenv("NBHOOK_RUN_PATH", "sales.ipynb")
+    monkeypatch.setenv("NBHOOK_RUN_FOLDER", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.html").write_text("<p>")
+    server.on("POST", "/v1/assets", {"path": "a.html", "url": "http://x/assets/t"})
+    assert asset.add("a.html") == "http://x/assets/t"
+    assert server.only("POST", "/v1/assets").headers["Authorization"] == "Bearer nbr_of_this_run"
+    assert dependency.add("a.html") is None
+    assert dependency.clear("a.html") == []
+    server.on("GET", "/v1/dependencies", lambda request: page(request, [{"path": "a.csv"}]))
+    assert [row["path"] for row in dependency.currents()] == ["a.csv"]
+    assert "owner" not in server.only("GET", "/v1/dependencies").query

@@ -32,16 +32,21 @@ pub(super) async fn remove(ctx: &Context, hook: &HookArg, what: &str, histo: Opt
     let mut segments = vec!["hooks", hook.id.as_str(), what];
     segments.extend(histo.map(Histo::as_str));
     let answer = api.delete(&segments, &[]).await?;
+    tell(ctx, &answer, histo, &format!("{} {what}", hook.path))
+}
+
+/// Prints the histo of each of `what` that is gone.
+pub(super) fn tell(ctx: &Context, answer: &Value, histo: Option<&Histo>, what: &str) -> Result<(), CliError> {
     let removed = match (histo, answer.get("removed")) {
         // An answer without a list of what was removed still says that the one was.
         (Some(histo), None) => vec![histo.to_string()],
-        (_, Some(Value::Array(_))) => wire::read::<Removed>(&answer)?.removed,
+        (_, Some(Value::Array(_))) => wire::read::<Removed>(answer)?.removed,
         _ => return Err(CliError::Answer("it does not say what was removed".to_owned())),
     };
     for histo in &removed {
         ctx.line(histo)?;
     }
-    ctx.note(&format!("removed {} of {} {what}", removed.len(), hook.path));
+    ctx.note(&format!("removed {} of {what}", removed.len()));
     Ok(())
 }
 

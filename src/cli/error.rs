@@ -9,7 +9,7 @@ Exit codes:
   0  done
   1  failed: the server refused the request, or a local file could not be read or written
   2  the command line is wrong
-  3  there is no such hook, version, output, run, inbox, callback, profile, subscription, topic, event, delivery, token or user
+  3  there is no such hook, version, output, run, file, inbox, callback, profile, subscription, topic, event, delivery, token or user
   4  the API token is missing, not valid, or may not do this
   5  the server cannot be reached or did not answer in time
   6  the notebook failed, timed out or was cancelled, or answered with a status of 400 or more

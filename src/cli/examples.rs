@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Each command line is read by a test.
-const EXAMPLES: [&str; 72] = [
+const EXAMPLES: [&str; 89] = [
     "nbhook serve --listen 0.0.0.0:8000 --public-url https://hooks.example.org",
     "nbhook demo --keep",
     "nbhook doctor --data production",
@@ -65,6 +65,23 @@ const EXAMPLES: [&str; 72] = [
     "nbhook events list --since 1h",
     "nbhook events show 0198c5f0-0000-7000-8000-000000000001",
     "nbhook topics read sales --from now",
+    "nbhook asset add chart.html --inline",
+    "nbhook asset set reports/chart.html --inline true",
+    "nbhook asset list",
+    "nbhook asset show reports/chart.html",
+    "nbhook asset versions reports/chart.html",
+    "nbhook asset get reports/chart.html -o chart.html",
+    "nbhook asset promote reports/chart.html 20260102030405678901",
+    "nbhook asset clear reports/chart.html",
+    "nbhook asset delete reports/chart.html --yes",
+    "nbhook dependency add reports/data reports/helpers.py",
+    "nbhook dependency list",
+    "nbhook dependency show reports/data",
+    "nbhook dependency versions reports/data",
+    "nbhook dependency get reports/helpers.py -o helpers.py",
+    "nbhook dependency promote reports/data 20260102030405678901",
+    "nbhook dependency clear reports/data",
+    "nbhook dependency delete reports/data --yes",
     "nbhook secret add API_KEY < key.txt",
     "nbhook secret list",
     "nbhook secret get API_KEY",

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::api::Api;
 use super::error::CliError;
 use super::wire::{self, Hook};
-use crate::model::{HookId, HookPath};
+use crate::model::{HookId, HookPath, RelativePath};
 
 /// Names one hook.
 #[derive(Debug, Clone, Args)]
@@ -54,18 +54,28 @@ impl HookArg {
     }
 }
 
-/// The path that a local notebook is deployed under: from the user's home folder, or whole for a notebook outside of it.
-///
-/// The Python client has the same rule, so a notebook is one hook however it is deployed.
+/// The path that a local notebook is deployed under.
 ///
 /// # Errors
 /// When it is no name of a notebook.
 pub(super) fn hook_path(file: &Path) -> Result<HookPath, CliError> {
+    HookPath::parse(&path_on_server(file)?).map_err(|error| CliError::Usage(format!("{}: {error}", file.display())))
+}
+
+/// The path that a local file is added under.
+pub(super) fn server_path(file: &Path) -> Result<RelativePath, CliError> {
+    let wrong = |error| CliError::Usage(format!("{}: {error}", file.display()));
+    RelativePath::parse("path", &path_on_server(file)?).map_err(wrong)
+}
+
+/// From the user's home folder, or whole for a file outside of it.
+///
+/// The Python client has the same rule, so a notebook is one hook however it is deployed.
+fn path_on_server(file: &Path) -> Result<String, CliError> {
     let absolute = std::path::absolute(file).map_err(|error| CliError::file(file, error))?;
     let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
     let path = home.as_deref().and_then(|home| below(&absolute, home)).unwrap_or(absolute);
-    let text = path.to_str().unwrap_or_default().trim_start_matches('/');
-    HookPath::parse(text).map_err(|error| CliError::Usage(format!("{}: {error}", file.display())))
+    Ok(path.to_str().unwrap_or_default().trim_start_matches('/').to_owned())
 }
 
 /// The rest of `path` behind `home`, links followed if need be.

@@ -12,6 +12,7 @@ mod credentials;
 mod download;
 mod error;
 mod examples;
+mod files;
 mod given;
 mod hook_arg;
 mod params;
@@ -24,6 +25,7 @@ mod testing;
 mod text;
 mod wire;
 
+mod asset;
 mod call;
 mod callbacks;
 mod cancel;
@@ -33,6 +35,7 @@ mod completions;
 mod delete;
 mod deliveries;
 mod demo;
+mod dependency;
 mod deploy;
 mod doctor;
 mod events;
@@ -122,6 +125,8 @@ enum Command {
     Subscriptions(subscriptions::SubscriptionsCommand),
     Events(events::EventsCommand),
     Topics(topics::TopicsCommand),
+    Asset(asset::AssetCommand),
+    Dependency(dependency::DependencyCommand),
     Secret(secret::SecretCommand),
     Notify(notify::Notify),
     Token(token::TokenCommand),
@@ -168,6 +173,8 @@ impl Command {
             Self::Subscriptions(subscriptions) => subscriptions.purpose(),
             Self::Events(events) => events.purpose(),
             Self::Topics(topics) => topics.purpose(),
+            Self::Asset(asset) => asset.purpose(),
+            Self::Dependency(dependency) => dependency.purpose(),
             Self::Secret(secret) => secret.purpose(),
             Self::Notify(_) => "send the mail",
             Self::Token(token) => token.purpose(),
@@ -213,6 +220,8 @@ impl Command {
             Self::Subscriptions(command) => command.run(ctx).await,
             Self::Events(command) => command.run(ctx).await,
             Self::Topics(command) => command.run(ctx).await,
+            Self::Asset(command) => command.run(ctx).await,
+            Self::Dependency(command) => command.run(ctx).await,
             Self::Secret(command) => command.run(ctx).await,
             Self::Notify(command) => command.run(ctx).await,
             Self::Token(command) => command.run(ctx).await,

@@ -3,6 +3,7 @@
 //! Listings with `--json` print the server's own JSON instead, so these types may leave out what no command shows.
 
 mod events;
+mod files;
 mod runs;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use super::text;
 use crate::model::Contract;
 
 pub(super) use events::{Event, Subscription};
+pub(super) use files::{FileVersion, StoredFile};
 pub(super) use runs::{Progress, Run, RunError, Task};
 
 /// Reads one object of the API.

@@ -206,7 +206,7 @@ fn turned_after(start: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4, max_shrink_iters: 20, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// In every zone there is, on the days around the next change of its clocks: no time is left out, and none is too much.
     #[test]

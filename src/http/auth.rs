@@ -10,7 +10,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 
 use super::error::ApiError;
 use super::manager::SessionCookie;
-use crate::model::{ApiToken, Caller, RunId, RunToken};
+use crate::model::{API_PREFIX, ApiToken, Caller, RUN_PREFIX, RunId, RunToken};
 use crate::service::{Error, Service};
 
 /// A request with a valid API token, or of who is signed in.
@@ -67,4 +67,9 @@ fn bearer<T: FromStr>(request: &HttpRequest) -> Option<T> {
     let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().parse().ok())?
+}
+
+/// Whether the value of an `Authorization` header has a token in it that this server, or one like it, has given out.
+pub(super) fn has_token(value: &str) -> bool {
+    value.split([' ', ',']).any(|word| word.starts_with(API_PREFIX) || word.starts_with(RUN_PREFIX))
 }

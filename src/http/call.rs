@@ -7,6 +7,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 
 use super::error::ApiError;
+use super::manager::SESSION_COOKIE;
 use super::received::{Received, receive};
 use super::{auth, body, cors, prefer, reply, tasks};
 use crate::model::{Histo, Hook, HookToken, Invalid};
@@ -67,7 +68,8 @@ async fn answer(
     let target = service.target(hook, histo.as_ref()).await?;
     let prefer = prefer::of(&header(request, "prefer"))?;
     let key = idempotency_key(request)?;
-    let (caller, headers) = (auth::caller(request).await?, headers(request));
+    let caller = auth::caller(request).await?;
+    let headers = headers(request, caller.is_some());
     let Received { body, raw_body, room, pass } =
         receive(&service, request, payload, target.hook(), caller.as_ref(), &headers).await?;
     let call = Call {
@@ -120,10 +122,28 @@ fn header(request: &HttpRequest, name: &str) -> String {
     values.join(", ")
 }
 
-/// All headers, by their lowercase names.
-pub(super) fn headers(request: &HttpRequest) -> Vec<(String, String)> {
+/// All headers, by their lowercase names, but none that would let who reads them act as who sent them: an API token (which is said to be
+/// `valid`, or looks like one), a run's token, what signs in to the manager.
+pub(super) fn headers(request: &HttpRequest, valid: bool) -> Vec<(String, String)> {
     let mut names: Vec<_> = request.headers().keys().map(ToString::to_string).collect();
     names.sort_unstable();
     names.dedup();
-    names.into_iter().map(|name| (name.clone(), header(request, &name))).collect()
+    let shown = |name: String| {
+        let value = header(request, &name);
+        let value = match name.as_str() {
+            "authorization" if valid || auth::has_token(&value) => return None,
+            "x-csrf-token" => return None,
+            "cookie" => Some(without_session(&value)).filter(|rest| !rest.is_empty())?,
+            _ => value,
+        };
+        Some((name, value))
+    };
+    names.into_iter().filter_map(shown).collect()
+}
+
+/// The cookies without the manager's.
+fn without_session(cookies: &str) -> String {
+    let is_session = |cookie: &&str| cookie.split('=').next().is_some_and(|name| name.trim() == SESSION_COOKIE);
+    let others: Vec<_> = cookies.split([';', ',']).filter(|cookie| !is_session(cookie)).map(str::trim).collect();
+    if others.len() == cookies.split([';', ',']).count() { cookies.to_owned() } else { others.join("; ") }
 }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value, json};
 
-use super::{body, call, json};
+use super::{auth, body, call, json};
 use crate::model::{Capture, is_too_deep, object_of};
 use crate::service::Body;
 
@@ -21,7 +21,8 @@ const TEXTS: [&str; 3] = ["", "application/xml", "application/yaml"];
 /// What is kept of a request with this body.
 pub(super) async fn of(request: &HttpRequest, bytes: Vec<u8>) -> Capture {
     let texts = |pairs: Vec<(String, String)>| pairs.into_iter().map(|(name, text)| (name, text.into())).collect();
-    let headers: Map<String, Value> = texts(call::headers(request));
+    let is_token = auth::caller(request).await.map_or(true, |caller| caller.is_some());
+    let headers: Map<String, Value> = texts(call::headers(request, is_token));
     Capture::new(parsed(request, bytes).await, object(body::query(request)), headers)
 }
 

@@ -251,7 +251,12 @@ fn files(config: &mut web::ServiceConfig) {
                 .route(web::method(Method::OPTIONS).to(assets::options)),
         )
         .service(on("/v1/assets").route(web::get().to(stored::list)).route(web::post().to(stored::add)))
-        .service(on("/v1/assets/{id}").route(web::get().to(stored::show)).route(web::delete().to(stored::delete)))
+        .service(
+            on("/v1/assets/{id}")
+                .route(web::get().to(stored::show))
+                .route(web::patch().to(stored::change))
+                .route(web::delete().to(stored::delete)),
+        )
         .service(
             on("/v1/assets/{id}/versions")
                 .route(web::get().to(stored::versions))
@@ -263,6 +268,7 @@ fn files(config: &mut web::ServiceConfig) {
                 .route(web::delete().to(stored::clear)),
         )
         .service(on("/v1/assets/{id}/versions/{histo}/content").route(web::get().to(stored::content_of)))
+        .service(on("/v1/assets/{id}/versions/{histo}/promote").route(web::post().to(stored::promote)))
         .service(on("/v1/dependencies").route(web::get().to(stored::list)).route(web::post().to(stored::add)))
         .service(on("/v1/dependencies/{id}").route(web::get().to(stored::show)).route(web::delete().to(stored::delete)))
         .service(
@@ -275,7 +281,8 @@ fn files(config: &mut web::ServiceConfig) {
                 .route(web::get().to(stored::version))
                 .route(web::delete().to(stored::clear)),
         )
-        .service(on("/v1/dependencies/{id}/versions/{histo}/content").route(web::get().to(stored::content_of)));
+        .service(on("/v1/dependencies/{id}/versions/{histo}/content").route(web::get().to(stored::content_of)))
+        .service(on("/v1/dependencies/{id}/versions/{histo}/promote").route(web::post().to(stored::promote)));
 }
 
 /// A resource; to a method it does not have it answers 405 with those that it has.

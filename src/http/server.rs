@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
+use actix_web::http::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::{self, Next, NormalizePath, TrailingSlash};
 use actix_web::{App, HttpServer, web};
 
@@ -43,6 +44,7 @@ pub fn start(listener: TcpListener, service: Arc<Service>) -> std::io::Result<Se
             .wrap(middleware::Compress::default())
             .wrap(middleware::from_fn(compression::tidy))
             .wrap(middleware::from_fn(observe))
+            .wrap(middleware::from_fn(guard))
             .wrap(middleware::from_fn(manager::to_api))
             .wrap(NormalizePath::new(TrailingSlash::Trim))
             .configure(super::routes)
@@ -86,6 +88,16 @@ impl Server {
         self.handle.stop(true).await;
         let _ = self.task.await; // it has said what it had to say
     }
+}
+
+/// No answer is to be taken for something else than what its media type says.
+async fn guard(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let mut response = next.call(request).await?;
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    Ok(response)
 }
 
 /// Logs a request by its route, never by its path: a hook's token is a secret. While the server drains, connections end

@@ -1,12 +1,16 @@
-//! `/v1/dependencies` and `/v1/assets`: the same behind two names.
+//! `/v1/dependencies` and `/v1/assets`: the same behind two names. Runs may do with assets most of what their owner may; of
+//! dependencies they only read.
 
-use actix_web::http::StatusCode;
+use std::future::Future;
+use std::pin::Pin;
+
 use actix_web::http::header::LOCATION;
+use actix_web::http::{Method, StatusCode};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::auth::Authenticated;
+use super::auth::{Authenticated, OrRun};
 use super::body;
 use super::error::ApiError;
 use super::hooks::Id;
@@ -14,13 +18,18 @@ use super::list::ListQuery;
 use super::multipart::{self, Uploaded};
 use super::reply::time;
 use super::{assets, json, send_file, versions};
-use crate::model::{Histo, Invalid, Owner, RelativePath, Stored, StoredId, StoredKind, StoredVersion};
+use crate::model::{Caller, Histo, Invalid, Owner, RelativePath, Stored, StoredId, StoredKind, StoredVersion};
 use crate::service::{Error, FileContent, NewFile, Service};
 
 /// Which of the two a request is about: its route says so.
 pub(super) struct Kind(StoredKind);
 
 impl Kind {
+    fn of(request: &HttpRequest) -> Self {
+        let is_asset = request.match_pattern().is_some_and(|pattern| pattern.starts_with("/v1/assets"));
+        Self(if is_asset { StoredKind::Asset } else { StoredKind::Dependency })
+    }
+
     fn folder(&self) -> &'static str {
         match self.0 {
             StoredKind::Asset => "/v1/assets",
@@ -34,8 +43,22 @@ impl FromRequest for Kind {
     type Future = std::future::Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        let is_asset = request.match_pattern().is_some_and(|pattern| pattern.starts_with("/v1/assets"));
-        std::future::ready(Ok(Self(if is_asset { StoredKind::Asset } else { StoredKind::Dependency })))
+        std::future::ready(Ok(Self::of(request)))
+    }
+}
+
+/// Who asks: users, and runs as far as they may. A dependency that its own run could add anew would be set back by every run that began
+/// before its last version.
+pub(super) struct Asking(Caller);
+
+impl FromRequest for Asking {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let for_runs = request.method() == Method::GET || Kind::of(request).0 == StoredKind::Asset;
+        let (any, user) = (OrRun::from_request(request, payload), Authenticated::from_request(request, payload));
+        Box::pin(async move { if for_runs { Ok(Self(any.await?.0)) } else { Ok(Self(user.await?.0)) } })
     }
 }
 
@@ -88,8 +111,21 @@ struct Params {
     inline: bool,
 }
 
+/// What can be changed of an asset without a new version.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    params: Changed,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Changed {
+    inline: bool,
+}
+
 pub(super) async fn add(
-    Authenticated(caller): Authenticated,
+    Asking(caller): Asking,
     kind: Kind,
     service: web::Data<Service>,
     request: HttpRequest,
@@ -158,7 +194,7 @@ fn content(kind: StoredKind, mut files: Vec<(String, tempfile::NamedTempFile)>) 
 }
 
 pub(super) async fn list(
-    Authenticated(caller): Authenticated,
+    Asking(caller): Asking,
     kind: Kind,
     service: web::Data<Service>,
     request: HttpRequest,
@@ -171,7 +207,7 @@ pub(super) async fn list(
 }
 
 pub(super) async fn show(
-    Authenticated(caller): Authenticated,
+    Asking(caller): Asking,
     kind: Kind,
     service: web::Data<Service>,
     id: Id<StoredId>,
@@ -179,8 +215,18 @@ pub(super) async fn show(
     Ok(HttpResponse::Ok().json(view(&service.stored(&caller, kind.0, id.0).await?, &service)))
 }
 
+pub(super) async fn change(
+    Asking(caller): Asking,
+    service: web::Data<Service>,
+    id: Id<StoredId>,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let Change { params } = body::json(payload, &service).await?;
+    Ok(HttpResponse::Ok().json(view(&service.set_inline(&caller, id.0, params.inline).await?, &service)))
+}
+
 pub(super) async fn delete(
-    Authenticated(caller): Authenticated,
+    Asking(caller): Asking,
     kind: Kind,
     service: web::Data<Service>,
     id: Id<StoredId>,
@@ -190,7 +236,7 @@ pub(super) async fn delete(
 }
 
 pub(super) async fn versions(
-    Authenticated(caller): Authenticated,
+    Asking(caller): Asking,
     kind: Kind,
     service: web::Data<Service>,
     id: Id<StoredId>,
@@ -202,7 +248,7 @@ pub(super) async fn versions(
 }
 
 pub(super) async fn version(
-    Authenticated(caller): Authenticated,
+    Asking(caller): Asking,
     kind: Kind,
     service: web::Data<Service>,
     id: Id<StoredId>,
@@ -214,7 +260,7 @@ pub(super) async fn version(
 }
 
 pub(super) async fn content_of(
-    Authenticated(caller): Authenticated,
+    Asking(caller): Asking,
     kind: Kind,
     service: web::Data<Service>,
     id: Id<StoredId>,
@@ -227,8 +273,20 @@ pub(super) async fn content_of(
     Ok(response)
 }
 
+pub(super) async fn promote(
+    Authenticated(caller): Authenticated,
+    kind: Kind,
+    service: web::Data<Service>,
+    id: Id<StoredId>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let histo = versions::histo(&request)?;
+    let stored = service.promote_stored(&caller, (kind.0, id.0), &histo).await?;
+    Ok(HttpResponse::Ok().json(view(&stored, &service)))
+}
+
 pub(super) async fn clear(
-    caller: Authenticated,
+    caller: Asking,
     kind: Kind,
     service: web::Data<Service>,
     id: Id<StoredId>,
@@ -239,7 +297,7 @@ pub(super) async fn clear(
 }
 
 pub(super) async fn clear_previous(
-    caller: Authenticated,
+    caller: Asking,
     kind: Kind,
     service: web::Data<Service>,
     id: Id<StoredId>,
@@ -248,7 +306,7 @@ pub(super) async fn clear_previous(
 }
 
 async fn remove(
-    Authenticated(caller): Authenticated,
+    Asking(caller): Asking,
     kind: Kind,
     service: &Service,
     id: Id<StoredId>,

@@ -62,6 +62,11 @@ pub trait Executor: Send + Sync {
     /// Gets ready for jobs with this kernel, in the background. `output_limit` as in [`Limits::output_bytes`] of these jobs.
     fn prepare(&self, _kernel: &KernelCommand, _output_limit: usize) {}
 
+    /// How many kernels wait for a job.
+    fn waiting(&self) -> usize {
+        0
+    }
+
     /// What became of [`KernelCommand::preload`].
     fn preloaded(&self, _kernel: &KernelCommand) -> Preloaded {
         Preloaded::Never

@@ -59,6 +59,10 @@ def uses_require(notebook):
 def main():
     title, folder, still = sys.argv[1:4]
     notebook = nbformat.reads(sys.stdin.buffer.read().decode(), as_version=4)
+    if still:
+        # So that a link can lead to a cell: the template has ids where cells have.
+        for number, cell in enumerate(notebook.cells):
+            cell["id"] = str(number)
     # Older ones would embed any file that a Markdown text names, also from outside the folder.
     embed = bool(folder) and nbconvert.version_info[:3] >= (7, 17, 1)
     exporter = HTMLExporter(template_name="lab", raw_template=TEMPLATE, embed_images=embed)

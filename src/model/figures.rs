@@ -45,16 +45,41 @@ pub struct DeliveryFigures {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Load {
     pub at: DateTime<Utc>,
-    /// Calls that wait for a kernel.
+    /// Calls that waited for a kernel, and runs that had one: the most at once since it was looked at before.
     pub waiting: usize,
-    /// Kernels that run something.
-    pub kernels: usize,
+    pub running: usize,
+    /// Kernels that waited for a run.
+    pub warm: usize,
 }
 
-/// What the data folder takes, in bytes.
+/// What the record says is on disk, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct DiskUse {
-    pub database: u64,
-    /// Notebooks, their dependencies, and what their runs left.
+pub struct Recorded {
+    pub outputs: u64,
+    /// The same of hooks that were deleted.
+    pub left_outputs: u64,
+    /// Notebooks of versions, without the files that were deployed with them.
+    pub versions: u64,
+    /// Dependencies of owners, and assets.
     pub files: u64,
+}
+
+/// How much room a file system has, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskRoom {
+    pub total: u64,
+    /// What the server may still take.
+    pub available: u64,
+}
+
+/// What is kept, in bytes, and what may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskUse {
+    pub recorded: Recorded,
+    /// The database with its log.
+    pub database: u64,
+    /// Most that the outputs may take together.
+    pub outputs_limit: Option<u64>,
+    /// Of the file system that the data folder is on; none if it does not say.
+    pub disk: Option<DiskRoom>,
 }

@@ -155,8 +155,10 @@ impl HookParams {
     ///
     /// # Errors
     /// Names the first field that is unknown or has a bad value.
-    pub fn from_stored(value: serde_json::Value) -> Result<Self, Invalid> {
-        HookParamsPatch::parse(value)?.apply(Self::default())
+    pub fn from_stored(mut value: serde_json::Value) -> Result<Self, Invalid> {
+        let signature = value.as_object_mut().and_then(|fields| fields.remove("signature")).unwrap_or_default();
+        let signature = Signature::from_stored(signature).map_err(|wrong| Invalid::new("params.signature", wrong))?;
+        Ok(Self { signature, ..HookParamsPatch::parse(value)?.apply(Self::default())? })
     }
 
     /// What the database keeps: what the API shows, and the secrets.

@@ -61,6 +61,12 @@ impl RelativePath {
         Path::new(&self.0)
     }
 
+    /// Whether it lies in a folder of the other path.
+    #[must_use]
+    pub fn is_below(&self, other: &Self) -> bool {
+        self.0.strip_prefix(&other.0).is_some_and(|rest| rest.starts_with('/'))
+    }
+
     /// The last component.
     #[must_use]
     pub fn file_name(&self) -> &str {

@@ -88,6 +88,26 @@ impl Signature {
     /// # Errors
     /// Says what is wrong, and nothing of what was sent.
     pub(super) fn read(value: Value, kept: Option<&Self>) -> Result<Option<Self>, String> {
+        let read = Self::parse(value, kept)?;
+        let name = read.as_ref().and_then(|read| read.header.as_ref());
+        let is_kept = || kept.is_some_and(|kept| kept.header.as_ref() == name);
+        match name {
+            Some(name) if !name.bytes().all(is_plain) && !is_kept() => {
+                Err("`header` must be the name of a header, of letters, digits, `-` and `_`".to_owned())
+            }
+            _ => Ok(read),
+        }
+    }
+
+    /// Reads what [`Self::to_stored`] wrote, also of a server that took more names of headers.
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    pub(super) fn from_stored(value: Value) -> Result<Option<Self>, String> {
+        Self::parse(value, None)
+    }
+
+    fn parse(value: Value, kept: Option<&Self>) -> Result<Option<Self>, String> {
         let mut fields = match value {
             Value::Null => return Ok(None),
             Value::Object(fields) => fields,
@@ -178,6 +198,11 @@ fn read_header(scheme: Scheme, fields: &mut Map<String, Value>) -> Result<Option
     }
 }
 
+/// People paste the name into programs.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
+}
+
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
@@ -224,6 +249,24 @@ mod tests {
         assert_eq!(secrets, ["new", "old"]);
         // What is kept has to fit the scheme as well.
         assert!(Signature::read(json!({"scheme": "standard", "secret": true}), old.as_ref()).is_err());
+    }
+
+    #[test]
+    fn a_header_has_a_plain_name_unless_it_had_another_before() {
+        for name in ["X-`whoami`", "X-$A", "X'", "X!", "X|Y", "X.Y"] {
+            let given = json!({"scheme": "header", "secret": "k", "header": name});
+            assert!(read(given.clone()).unwrap_err().contains("letters"), "{name}");
+            let stored = Signature::from_stored(given.clone()).unwrap().unwrap();
+            assert_eq!(stored.secret_header(), Some(name.to_ascii_lowercase()));
+            assert_eq!(stored.to_stored()["header"], name);
+            let same = Signature::read(json!({"scheme": "header", "secret": true, "header": name}), Some(&stored));
+            assert_eq!(same.unwrap().unwrap(), stored, "a deploy that changes nothing goes on");
+            assert!(
+                Signature::read(json!({"scheme": "header", "secret": true, "header": "Y`"}), Some(&stored)).is_err()
+            );
+        }
+        assert!(read(json!({"scheme": "header", "secret": "k", "header": "X_api-Key2"})).is_ok());
+        assert!(Signature::from_stored(json!({"scheme": "header", "secret": "k", "header": "X Y"})).is_err());
     }
 
     #[test]

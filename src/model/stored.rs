@@ -1,5 +1,6 @@
 //! Files that owners give to their runs (dependencies), and to everyone who has the URL (assets).
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -73,4 +74,36 @@ pub struct StoredVersion {
     /// SHA-256 of the content, in hexadecimal.
     pub digest: String,
     pub created_at: DateTime<Utc>,
+}
+
+/// Two files that no folder can have: one, and another that lies in it as if it were a folder.
+#[must_use]
+pub fn clash<'a>(ours: &'a [String], others: &'a [String]) -> Option<(&'a str, &'a str)> {
+    let above = |files: &'a [String], below: &'a [String]| {
+        let files: HashSet<&str> = files.iter().map(String::as_str).collect();
+        below.iter().find_map(|path| {
+            let mut folders = path.match_indices('/').map(|(end, _)| &path[..end]);
+            folders.find_map(|folder| files.get(folder).copied()).map(|file| (file, path.as_str()))
+        })
+    };
+    above(ours, others).or_else(|| above(others, ours))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_in_the_way_of_what_lies_below_it() {
+        let paths = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
+        for (ours, others, expected) in [
+            (&["data"][..], &["data/x.csv"][..], Some(("data", "data/x.csv"))),
+            (&["a/b/c"], &["x", "a"], Some(("a", "a/b/c"))),
+            (&["a/x", "a/y"], &["a/y/z"], Some(("a/y", "a/y/z"))),
+            (&["data/x.csv"], &["data/x.csv", "data/y.csv", "data.csv"], None),
+            (&["data"], &["database/x"], None),
+        ] {
+            assert_eq!(clash(&paths(ours), &paths(others)), expected, "{ours:?} {others:?}");
+        }
+    }
 }

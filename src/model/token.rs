@@ -104,6 +104,9 @@ impl fmt::Debug for TaskKey {
     }
 }
 
+/// What an API token begins with that was made here.
+pub const API_PREFIX: &str = "nbh_";
+
 /// An API token as its holder sends it: `nbh_` and 160 random bits in base 62. Shown once, stored only as a [`TokenHash`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiToken(String);
@@ -111,7 +114,7 @@ pub struct ApiToken(String);
 impl ApiToken {
     #[must_use]
     pub fn from_random(bytes: [u8; 20]) -> Self {
-        Self(format!("nbh_{}", base62(&bytes, TOKEN_WIDTH)))
+        Self(format!("{API_PREFIX}{}", base62(&bytes, TOKEN_WIDTH)))
     }
 
     #[must_use]
@@ -151,7 +154,8 @@ random_token!(
 #[derive(Clone, PartialEq, Eq)]
 pub struct RunToken(String);
 
-const RUN_PREFIX: &str = "nbr_";
+/// What the token of a run begins with.
+pub const RUN_PREFIX: &str = "nbr_";
 
 impl RunToken {
     #[must_use]

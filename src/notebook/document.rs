@@ -220,7 +220,7 @@ pub(super) fn tags(cell: &Value) -> Vec<&str> {
 }
 
 /// A multi-line string of nbformat 4: a string, or a list of strings to be put together.
-fn joined(text: &Value) -> String {
+pub(super) fn joined(text: &Value) -> String {
     match text {
         Value::String(text) => text.clone(),
         Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),

@@ -15,6 +15,11 @@ use crate::model::Invalid;
 
 const INJECTED: &str = "injected-parameters";
 
+/// Whether a cell of these tags has the parameters of an earlier call.
+pub(super) fn is_injected(tags: &[&str]) -> bool {
+    tags.contains(&INJECTED) && !tags.contains(&PARAMETERS)
+}
+
 /// Where the parameters went.
 #[derive(Clone, PartialEq)]
 pub struct Injected {
@@ -179,8 +184,7 @@ fn place(cells: &mut Vec<Value>, cell: Value) -> (usize, Vec<Option<usize>>) {
             placed.extend(cell.take());
             origins.push(None);
         }
-        let tags = document::tags(&old);
-        if !tags.contains(&INJECTED) || tags.contains(&PARAMETERS) {
+        if !is_injected(&document::tags(&old)) {
             placed.push(old);
             origins.push(Some(origin));
         }

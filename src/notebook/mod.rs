@@ -15,6 +15,7 @@ mod masking;
 mod pairs;
 mod parameters;
 mod redact;
+mod shown;
 mod spellings;
 #[cfg(test)]
 mod tests;
@@ -28,4 +29,5 @@ pub use language::Language;
 pub use masking::{Secrets, mask, mask_value};
 pub use parameters::{ParamValue, Parameters};
 pub use redact::is_secret_header;
+pub use shown::{Excerpt, ShownCell, ShownNotebook, ShownOutput};
 pub use spellings::spellings;

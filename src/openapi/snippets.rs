@@ -1,5 +1,7 @@
 //! How a hook is called from a shell, from Python and from JavaScript, with the names of its own parameters.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -19,10 +21,12 @@ pub struct Snippet {
 /// A language's own way to write values.
 struct Words {
     truth: [&'static str; 3],
+    key: fn(&str) -> String,
 }
 
-const JSON: Words = Words { truth: ["true", "false", "null"] };
-const PYTHON: Words = Words { truth: ["True", "False", "None"] };
+const JSON: Words = Words { truth: ["true", "false", "null"], key: text };
+const PYTHON: Words = Words { truth: ["True", "False", "None"], key: text };
+const JAVASCRIPT: Words = Words { truth: JSON.truth, key };
 
 /// Programs that call the hook at `url`.
 #[must_use]
@@ -37,7 +41,7 @@ pub fn snippets(url: &str, contract: Option<&Contract>, params: &HookParams) -> 
 }
 
 fn shell(url: &str, example: &Map<String, Value>, header: Option<&str>) -> String {
-    let key = header.map(|name| format!(" \\\n  -H \"{name}: $SECRET\"")).unwrap_or_default();
+    let key = header.map(|name| format!(" \\\n  -H {}\"$SECRET\"", quoted(&format!("{name}: ")))).unwrap_or_default();
     if example.is_empty() {
         return format!("curl -X POST {}{key}", quoted(url));
     }
@@ -60,7 +64,7 @@ fn python(url: &str, example: &Map<String, Value>, header: Option<&str>, timeout
 }
 
 fn javascript(url: &str, example: &Map<String, Value>, header: Option<&str>) -> String {
-    let key = header.map(|name| format!("{}: SECRET", text(name)));
+    let key = header.map(|name| format!("{}: SECRET", key(name)));
     let kind = (!example.is_empty()).then(|| "\"Content-Type\": \"application/json\"".to_owned());
     let headers: Vec<String> = kind.into_iter().chain(key).collect();
     let headers =
@@ -68,7 +72,7 @@ fn javascript(url: &str, example: &Map<String, Value>, header: Option<&str>) -> 
     let body = if example.is_empty() {
         String::new()
     } else {
-        format!("  body: JSON.stringify({}),\n", object(example, &JSON, 2))
+        format!("  body: JSON.stringify({}),\n", object(example, &JAVASCRIPT, 2))
     };
     format!(
         "const answer = await fetch({}, {{\n  method: \"POST\",\n{headers}{body}}});\nif (!answer.ok) throw new Error(await answer.text());\nconsole.log(await answer.text());",
@@ -76,15 +80,34 @@ fn javascript(url: &str, example: &Map<String, Value>, header: Option<&str>) -> 
     )
 }
 
-/// JSON's texts are also those of Python and JavaScript.
+/// JSON's texts are also those of Python and JavaScript. They are pasted, so nothing stands in them that a terminal takes as a key
+/// (DEL would take away the quote before it), or that shows a program otherwise than it is.
 fn text(text: &str) -> String {
-    Value::from(text).to_string()
+    let mut written = String::new();
+    for c in Value::from(text).to_string().chars() {
+        match c {
+            '\u{7f}'..='\u{9f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' => {
+                let _ = write!(written, "\\u{:04x}", u32::from(c));
+            }
+            c => written.push(c),
+        }
+    }
+    written
+}
+
+/// A member's name in JavaScript, where a plain `__proto__` is none.
+fn key(name: &str) -> String {
+    if name == "__proto__" { format!("[{}]", text(name)) } else { text(name) }
 }
 
 /// An object on one line, or, if it is long, each of its members on a line of its own.
 fn object(members: &Map<String, Value>, words: &Words, indent: usize) -> String {
     let members: Vec<String> =
-        members.iter().map(|(name, value)| format!("{}: {}", text(name), written(value, words))).collect();
+        members.iter().map(|(name, value)| format!("{}: {}", (words.key)(name), written(value, words))).collect();
     let line = members.join(", ");
     if line.chars().count() <= LINE {
         return format!("{{{line}}}");
@@ -106,11 +129,16 @@ fn written(value: &Value, words: &Words) -> String {
             format!("[{}]", items.join(", "))
         }
         Value::Object(members) => {
-            let members = members.iter().map(|(name, value)| format!("{}: {}", text(name), written(value, words)));
+            let members =
+                members.iter().map(|(name, value)| format!("{}: {}", (words.key)(name), written(value, words)));
             format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
         }
     }
 }
+
+#[cfg(test)]
+#[path = "snippets_tests.rs"]
+mod pasted;
 
 #[cfg(test)]
 mod tests {

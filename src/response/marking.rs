@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
-use super::header::{HeaderRule, is_header_value};
+use super::header::{HeaderRule, is_media_type};
 use super::{Accept, Answer, BadResponse, Content, naas, text};
 
 /// An output that is marked as the answer.
@@ -101,7 +101,7 @@ fn file(response: &Value) -> Result<Content, BadResponse> {
     Ok(Content::File {
         path: path.ok_or_else(|| bad("a file response needs an absolute path"))?,
         name: text("name"),
-        media_type: text("media_type").filter(|media_type| is_header_value(media_type)),
+        media_type: text("media_type").filter(|media_type| is_media_type(media_type)),
     })
 }
 

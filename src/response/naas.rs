@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
+use super::header::is_media_type;
 use super::{Accept, BadResponse, Content, marking, text};
 
 pub(super) struct Marked<'a> {
@@ -62,7 +63,7 @@ fn file(value: &Value, kind: &Value) -> Option<Content> {
     Some(Content::File {
         path,
         name: None,
-        media_type: kind.as_str().filter(|kind| kind.is_ascii()).map(str::to_owned),
+        media_type: kind.as_str().filter(|kind| is_media_type(kind)).map(str::to_owned),
     })
 }
 

@@ -34,6 +34,15 @@ struct State {
     hooks: HashMap<HookId, HookPlaces>,
     /// The hooks with waiting calls, the one whose turn is next first.
     turns: VecDeque<HookId>,
+    /// The most at once since somebody asked.
+    most: Traffic,
+}
+
+/// Calls that wait for a kernel, and runs that have one.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Traffic {
+    pub waiting: usize,
+    pub running: usize,
 }
 
 #[derive(Debug, Default)]
@@ -67,7 +76,8 @@ impl Admission {
     /// `limit` kernels at once, and `queue` calls that wait for one.
     #[must_use]
     pub fn new(limit: usize, queue: usize) -> Arc<Self> {
-        let state = State { free: limit, admitted: 0, hooks: HashMap::new(), turns: VecDeque::new() };
+        let (hooks, turns, most) = (HashMap::new(), VecDeque::new(), Traffic::default());
+        let state = State { free: limit, admitted: 0, hooks, turns, most };
         Arc::new(Self { places: limit.saturating_add(queue), limit, queue, state: Mutex::new(state) })
     }
 
@@ -110,6 +120,14 @@ impl Admission {
         self.state().hooks.contains_key(&hook)
     }
 
+    /// The most calls that waited and the most runs that went on at once since this was asked last.
+    #[must_use]
+    pub fn take_peak(&self) -> Traffic {
+        let mut state = self.state();
+        let now = state.traffic(self.limit);
+        std::mem::replace(&mut state.most, now)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -119,7 +137,10 @@ impl Admission {
         let chosen = {
             let mut state = self.state();
             change(&mut state);
-            std::iter::from_fn(|| state.next()).collect::<Vec<_>>()
+            let chosen = std::iter::from_fn(|| state.next()).collect::<Vec<_>>();
+            let (now, most) = (state.traffic(self.limit), state.most);
+            state.most = Traffic { waiting: most.waiting.max(now.waiting), running: most.running.max(now.running) };
+            chosen
         };
         for (hook, waiting) in chosen {
             // Whoever does not wait any more gives it back, by dropping it.
@@ -145,6 +166,12 @@ impl State {
         places.running += 1;
         self.free -= 1;
         Some((hook, waiting))
+    }
+
+    fn traffic(&self, limit: usize) -> Traffic {
+        let waiting =
+            self.turns.iter().filter_map(|hook| self.hooks.get(hook)).map(|places| places.waiting.len()).sum();
+        Traffic { waiting, running: limit - self.free }
     }
 
     fn wait(&mut self, hook: HookId, waiting: oneshot::Sender<Slot>) {
@@ -301,6 +328,22 @@ mod tests {
         drop(running);
         drop(next.await.unwrap().unwrap());
         assert_eq!((admitted(&admission), admission.state().free), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn what_was_over_before_anybody_looked_is_seen_once() {
+        let admission = Admission::new(1, 10);
+        let hook = HookId::new();
+        let running = admission.admit(hook, None, None).unwrap().ready().await.unwrap();
+        assert_eq!(admission.take_peak(), Traffic { waiting: 0, running: 1 }, "it did not wait");
+        let next: Vec<_> = (0..2).map(|_| tokio::spawn(admission.admit(hook, None, None).unwrap().ready())).collect();
+        tokio::task::yield_now().await;
+        drop(running);
+        for call in next {
+            drop(call.await.unwrap().unwrap());
+        }
+        assert_eq!(admission.take_peak(), Traffic { waiting: 2, running: 1 });
+        assert_eq!(admission.take_peak(), Traffic::default());
     }
 
     #[tokio::test]

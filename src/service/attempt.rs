@@ -210,6 +210,7 @@ impl Service {
                 tracing::error!(%error, "cannot record the start of the run");
             }
         };
+        live.show_parameters(prepared.shown_parameters());
         live.begin_attempt();
         // Dropping the execution kills its kernel.
         let executing = async {
@@ -264,6 +265,8 @@ impl Service {
             run.hook.params.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         env.push(("NBHOOK_RUN".to_owned(), run.id.to_string()));
         env.push(("NBHOOK_HOOK".to_owned(), run.hook.id.to_string()));
+        env.push(("NBHOOK_RUN_PATH".to_owned(), run.hook.path.to_string()));
+        env.push(("NBHOOK_RUN_FOLDER".to_owned(), run.workdir.to_string_lossy().into_owned()));
         env.push(("NBHOOK_URL".to_owned(), self.public_url.clone()));
         env.push(("NBHOOK_RUN_URL".to_owned(), self.local_url.clone()));
         env.push(("NBHOOK_RUN_TOKEN".to_owned(), token.expose().to_owned()));

@@ -45,6 +45,7 @@ impl Service {
             Err(error) => (Err(error), None),
         };
         let mut ending = Ending::of(&mut prepared.notebook, prepared.injected.as_deref(), executed, &prepared.accept);
+        ending.note_cells(run.live.timings());
         run.live.masks.add(prepared.secrets().iter().map(String::as_str));
         let secrets = run.live.masks.texts();
         ending.mask(&secrets);

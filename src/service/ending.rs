@@ -68,7 +68,17 @@ impl Ending {
         ending
     }
 
-    /// Of a run that did not come to its cells.
+    /// Notes the cells of a run that was stopped from outside, as it was seen.
+    pub(super) fn note_cells(&mut self, seen: Vec<CellTiming>) {
+        if self.cells.is_empty() {
+            self.cells_done = seen.len();
+            self.cells = seen;
+            let unfinished = self.cells.iter_mut().filter(|cell| cell.finished_at.is_none());
+            unfinished.for_each(|cell| cell.status = CellStatus::Error);
+        }
+    }
+
+    /// Of a run that did not come to its end.
     pub(super) fn failed(error: RunError) -> Self {
         Self { error: Some(error), ..Self::default() }
     }

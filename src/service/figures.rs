@@ -14,7 +14,7 @@ const MOST_FAILING: u32 = 8;
 /// What happened lately, in the caller's reach.
 #[derive(Debug)]
 pub struct Overview {
-    /// Of all runs that ended in the span.
+    /// Of all runs that ended in the span. How long they took is told of a sample, if they are very many.
     pub all: RunFigures,
     /// By slot of the span, the first one 0; those without a run are left out.
     pub slots: Vec<(i64, RunFigures)>,
@@ -25,13 +25,13 @@ pub struct Overview {
 impl Service {
     /// What happened in the last `slots` times `width`.
     pub async fn overview(&self, caller: &Caller, slots: i32, width: TimeDelta) -> Result<Overview> {
-        let whole = width * slots;
-        let span = Span { owner: self.scope(caller, "owner", None).await?, since: self.clock.now() - whole };
-        // What ends at this very moment belongs to the span.
-        let all = self.db.run_figures(span, whole + TimeDelta::days(1)).await?;
+        // What ends at this very moment belongs to the last slot.
+        let since = self.clock.now() - width * slots + TimeDelta::milliseconds(1);
+        let span = Span { owner: self.scope(caller, "owner", None).await?, since };
+        let (all, by_slot) = self.db.run_figures(span, width, slots).await?;
         Ok(Overview {
-            all: all.first().map(|(_, figures)| *figures).unwrap_or_default(),
-            slots: self.db.run_figures(span, width).await?,
+            all,
+            slots: by_slot,
             failing: self.db.failing_hooks(span, MOST_FAILING).await?,
             deliveries: self.db.delivery_figures(span).await?,
         })

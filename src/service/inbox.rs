@@ -116,7 +116,9 @@ impl Service {
         let headers = capture.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
         let hops = hops(headers).ok_or(Error::Loop)?;
         let new = NewCapture::new(id, capture, hops, self.clock.now())?;
-        self.captures.store(new).await?.ok_or_else(not_found)
+        let mut reply = self.captures.store(new).await?.ok_or_else(not_found)?;
+        reply.headers.retain(|(name, value)| HeaderRule::allows(name, value)); // inboxes of older servers have others
+        Ok(reply)
     }
 
     /// Removes inboxes that nobody has read for long; gives their number.

@@ -15,7 +15,9 @@ mod credential;
 pub mod declared;
 mod deliver;
 mod deliveries;
+mod dependencies;
 mod deploy;
+mod disk;
 mod documents;
 mod ending;
 mod error;
@@ -31,6 +33,7 @@ mod keep;
 mod kept;
 mod kernels;
 mod lifecycle;
+mod load;
 mod local;
 mod notebooks;
 mod notices;
@@ -42,6 +45,7 @@ mod reply;
 mod request;
 mod retention;
 mod room;
+mod run_pages;
 mod runs;
 mod schedules;
 mod secrets;
@@ -76,6 +80,7 @@ use contracts::Checkers;
 pub use contracts::inspect_notebook;
 use deliver::Flights;
 pub use deliveries::DeliveryQuery;
+use dependencies::Dependencies;
 pub use deploy::{Deploy, DeployReply, check_places};
 pub use error::{Error, Result};
 pub use events::EventQuery;
@@ -85,6 +90,8 @@ pub use hook_pages::CallGuide;
 pub use inbox::NewInbox;
 pub use kernels::Kernels;
 use kernels::Wish;
+use load::Samples;
+pub use load::{SAMPLE_EVERY, SAMPLES_REACH};
 pub use local::{Given, Local, LocalAnswer, LocalDone, LocalRun, Ready};
 use notebooks::Notebooks;
 pub use notifications::{LARGEST_MAIL, NewNotification};
@@ -92,11 +99,11 @@ pub use profiles::NewProfile;
 pub use reply::{Content as AnswerContent, Reply, ReplyBody};
 pub use request::{Body, Call, Prefer, RawBody, Upload, Wish as CallWish};
 pub use retention::{Pruned, PrunedHook, Tally};
+pub use run_pages::RunView;
 pub use runs::{Events, RunQuery};
 pub use schedules::NewSchedule;
 pub use sessions::SESSION_LIFE;
 pub use signature::{Proof, Unsigned};
-use stored::Dependencies;
 pub use stored::{NewFile, OpenFile};
 pub use subscriptions::{Aim, NewSubscription, SubscriptionQuery};
 pub use tasks::{Asker, Task};
@@ -113,6 +120,7 @@ use crate::config::Settings;
 pub use crate::crontab::{Crontab, Zone};
 use crate::kernel::Executor;
 use crate::mail::Mailer;
+pub use crate::notebook::{Excerpt, ShownCell, ShownNotebook};
 use crate::random::SharedRandom;
 pub use crate::response::Accept;
 use crate::sealing::Sealer;
@@ -167,6 +175,7 @@ pub struct Service {
     dependencies: Dependencies,
     runs: TaskTracker,
     live: Live,
+    samples: Samples,
     captures: Captures,
     /// Of topics.
     readers: Arc<Readers>,
@@ -206,6 +215,7 @@ impl Service {
             admission: Admission::new(kernel.limit, kernel.queue),
             bodies: BodyRoom::new(parts.settings.body_memory),
             live: Live::new(parts.clock.clone()),
+            samples: Samples::default(),
             captures: Captures::start(parts.db.clone(), &parts.runtime),
             settings: parts.settings,
             public_url: parts.public_url,

@@ -10,12 +10,14 @@ use super::request::{self, Call};
 use super::{BodyPart, Error, Result, Service, kept, on_disk};
 use crate::kernel::{CodeCell, KernelCommand};
 use crate::model::{Histo, Hook, Mode, RunId, Workdir};
-use crate::notebook::{self, Injected, Language, Notebook};
+use crate::notebook::{self, Excerpt, Injected, Language, Notebook};
 use crate::response::Accept;
 use crate::store::Scratch;
 
 /// How often the parameters of a run are in memory, as text: for the kernel and for the notebook.
 const COPIES: usize = 2;
+/// How much of them is shown while it goes on, in bytes.
+const SHOWN: usize = 16 << 10;
 
 /// A run that is ready to start.
 #[derive(Debug)]
@@ -46,6 +48,12 @@ impl Prepared {
     /// The call's values that nobody may see.
     pub(super) fn secrets(&self) -> &[String] {
         self.injected.as_deref().map_or(&[], Injected::secrets)
+    }
+
+    /// The beginning of what its notebook shows of the parameters: secrets are masked there.
+    pub(super) fn shown_parameters(&self) -> Option<Excerpt> {
+        let source = self.notebook.cell_source(self.injected.as_deref()?.index())?;
+        Some(Excerpt::of(&source, SHOWN))
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::OpenFile;
 use crate::model::{RunError, RunId};
+use crate::response::HeaderRule;
 
 /// What the caller gets.
 #[derive(Debug)]
@@ -60,7 +61,11 @@ impl Default for Content {
 }
 
 impl Reply {
-    pub(super) fn new(run: RunId, body: ReplyBody, at: DateTime<Utc>) -> Self {
+    /// Also of an answer that an older server kept, which let its notebook set more headers.
+    pub(super) fn new(run: RunId, mut body: ReplyBody, at: DateTime<Utc>) -> Self {
+        if let ReplyBody::Answer { headers, .. } | ReplyBody::Reported { headers, .. } = &mut body {
+            headers.retain(|(name, value)| HeaderRule::allows(name, value));
+        }
         Self { run, body, at, replayed: false }
     }
 

@@ -1,18 +1,14 @@
-//! Dependencies and assets: adding, finding, clearing, deleting; and where a run finds its dependencies.
+//! Dependencies and assets: adding, finding, promoting, clearing, deleting.
 
-use std::collections::HashMap;
 use std::io::Seek as _;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use super::{Error, Result, Service, on_disk};
 use crate::model::{
-    AssetToken, Caller, Histo, Hook, Owner, Page, RelativePath, Stored, StoredId, StoredKind, StoredVersion, UserId,
+    AssetToken, Caller, Histo, Owner, Page, RelativePath, Stored, StoredId, StoredKind, StoredVersion, UserId,
 };
-use crate::store::{Content, NewStored, StoreError, digest};
-
-/// How often a run looks again for its dependencies when one was removed while it was copied.
-const TRIES: u32 = 5;
+use crate::store::{Content, Files, NewStored, Opened, StoreError, digest};
 
 /// What is to be added.
 #[derive(Debug)]
@@ -50,32 +46,6 @@ impl OpenFile {
         copy.set_modified(modified)?;
         copy.rewind()?;
         Self::read(copy)
-    }
-}
-
-type Known = Arc<[(StoredId, Histo, RelativePath)]>;
-
-/// The dependencies of owners whose hooks were called lately: a call without any costs no query.
-#[derive(Debug, Default)]
-pub(super) struct Dependencies(Mutex<Cached>);
-
-#[derive(Debug, Default)]
-struct Cached {
-    owners: HashMap<UserId, Known>,
-    /// Counts the changes: what was read before one is not kept after it.
-    changes: u64,
-}
-
-impl Dependencies {
-    fn cache<T>(&self, work: impl FnOnce(&mut Cached) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn forget(&self, owner: UserId) {
-        self.cache(|cached| {
-            cached.changes += 1;
-            cached.owners.remove(&owner);
-        });
     }
 }
 
@@ -123,14 +93,15 @@ impl Service {
             now: self.clock.now(),
         };
         let placed: Arc<OnceLock<(StoredId, Histo)>> = Arc::default();
-        let (place, content, files) = (placed.clone(), staged.clone(), self.files.clone());
+        let (place, content, files, at) = (placed.clone(), staged.clone(), self.files.clone(), path.clone());
         let stored = self
             .db
-            .store(&row, move |id, histo| async move {
-                let _ = place.set((id, histo.clone())); // this is called once
-                tokio::task::spawn_blocking(move || files.place_content(&content, id, &histo))
-                    .await
-                    .map_err(|error| StoreError::Corrupt(error.to_string()))?
+            .store(&row, move |id, histo, neighbours| {
+                blocking(move || {
+                    files.check_staged((&content, &at), &neighbours, "path")?;
+                    let _ = place.set((id, histo.clone())); // this is called once
+                    files.place_content(&content, id, &histo)
+                })
             })
             .await;
         self.dependencies.forget(owner);
@@ -194,6 +165,21 @@ impl Service {
         Ok((stored, self.db.stored_versions(id, None, page).await?))
     }
 
+    /// Which of these versions are folders.
+    pub async fn stored_folders(&self, id: StoredId, versions: &[StoredVersion]) -> Result<Vec<bool>> {
+        let histos: Vec<Histo> = versions.iter().map(|version| version.histo.clone()).collect();
+        let look = move |files: &Files| Ok(histos.iter().map(|histo| files.is_folder(id, histo)).collect());
+        on_disk::<_, StoreError>(&self.files, look).await
+    }
+
+    /// The first so many names of the files that its live version has, if that is a folder.
+    pub async fn stored_names(&self, stored: &Stored, most: usize) -> Result<Vec<String>> {
+        let (id, histo) = (stored.id, stored.live.histo.clone());
+        let mut names = on_disk(&self.files, move |files| files.names(id, &histo)).await?;
+        names.truncate(most);
+        Ok(names)
+    }
+
     pub async fn stored_version(
         &self,
         caller: &Caller,
@@ -231,8 +217,36 @@ impl Service {
     async fn open_version(&self, id: StoredId, version: StoredVersion) -> Result<OpenFile> {
         let StoredVersion { histo, digest, .. } = version;
         let open = on_disk(&self.files, move |files| files.open_content(id, &histo)).await?;
-        let file = open.ok_or_else(|| Error::Conflict("this is a folder: runs get it, and nobody else".to_owned()))?;
-        Ok(OpenFile { file, digest })
+        match open.ok_or(Error::NotFound("version"))? {
+            Opened::File(file) => Ok(OpenFile { file, digest }),
+            Opened::Folder => Err(Error::Conflict("this is a folder: runs get it, and nobody else".to_owned())),
+        }
+    }
+
+    /// Makes an older version (or a newer one again) the live one.
+    ///
+    /// # Errors
+    /// `Invalid` when no run could have it together with the owner's other dependencies.
+    pub async fn promote_stored(
+        &self,
+        caller: &Caller,
+        (kind, id): (StoredKind, StoredId),
+        histo: &Histo,
+    ) -> Result<Stored> {
+        let stored = self.stored(caller, kind, id).await?;
+        let (files, version, path) = (self.files.clone(), histo.clone(), stored.path.clone());
+        let promoted = self.db.promote_stored(&stored, histo, self.clock.now(), move |neighbours| {
+            blocking(move || files.check_version((id, &version, &path), &neighbours, "histo"))
+        });
+        let promoted = promoted.await?.ok_or(Error::NotFound("version"))?;
+        self.dependencies.forget(stored.owner);
+        Ok(promoted)
+    }
+
+    /// Says whether browsers show an asset, or save it.
+    pub async fn set_inline(&self, caller: &Caller, id: StoredId, inline: bool) -> Result<Stored> {
+        self.stored(caller, StoredKind::Asset, id).await?;
+        self.db.set_inline(id, inline, self.clock.now()).await?.ok_or(Error::NotFound("file"))
     }
 
     /// Removes one previous version, or all of them; never the live one.
@@ -247,7 +261,9 @@ impl Service {
     ) -> Result<Vec<Histo>> {
         let stored = self.stored(caller, kind, id).await?;
         if histo == Some(&stored.live.histo) {
-            return Err(Error::Conflict("the live version stays: delete the whole file to remove it".to_owned()));
+            return Err(Error::Conflict(
+                "the live version stays: promote another one first, or delete the whole file".to_owned(),
+            ));
         }
         let removed = self.db.clear_stored(id, histo).await?;
         if histo.is_some() && removed.is_empty() {
@@ -268,50 +284,9 @@ impl Service {
         removed.unwrap_or_else(|error| tracing::error!(%error, "cannot remove what is off the record"));
         Ok(())
     }
+}
 
-    /// The owner's dependencies.
-    async fn known_dependencies(&self, owner: UserId) -> Result<Known> {
-        let (known, changes) = self.dependencies.cache(|cached| (cached.owners.get(&owner).cloned(), cached.changes));
-        if let Some(known) = known {
-            return Ok(known);
-        }
-        let all = Page { limit: u32::MAX, offset: 0 };
-        let stored = self.db.all_stored(StoredKind::Dependency, Some(owner), None, all).await?;
-        let mut known: Vec<_> = stored.into_iter().map(|it| (it.id, it.live.histo, it.path)).collect();
-        // What lies deeper comes later, over what a folder has there.
-        known.sort_by(|(_, _, one), (_, _, other)| one.cmp(other));
-        let known: Known = known.into();
-        self.dependencies.cache(|cached| {
-            if cached.changes == changes {
-                cached.owners.insert(owner, known.clone());
-            }
-        });
-        Ok(known)
-    }
-
-    /// Copies those of the owner's dependencies that lie in the notebook's folder or below it into a run's directory.
-    pub(super) async fn copy_owners_dependencies(&self, hook: &Hook, version: &Histo, workdir: PathBuf) -> Result<()> {
-        let owner = hook.owner;
-        for _ in 0..TRIES {
-            let known = self.known_dependencies(hook.owner).await?;
-            if !known.iter().any(|(_, _, path)| hook.path.beside(path).is_some()) {
-                return Ok(());
-            }
-            let (hook, version, workdir) = (hook.clone(), version.clone(), workdir.clone());
-            let complete = on_disk(&self.files, move |files| {
-                for (id, histo, path) in known.iter() {
-                    let Some(place) = hook.path.beside(path) else { continue };
-                    if !files.copy_content((*id, histo), (&hook, &version), (&workdir, place))? {
-                        return Ok::<_, Error>(false);
-                    }
-                }
-                Ok(true)
-            });
-            if complete.await? {
-                return Ok(());
-            }
-            self.dependencies.forget(owner);
-        }
-        Err(Error::Internal("dependencies change faster than they can be copied".to_owned()))
-    }
+/// What is done on disk inside a transaction.
+async fn blocking(work: impl FnOnce() -> Result<(), StoreError> + Send + 'static) -> Result<(), StoreError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| StoreError::Corrupt(error.to_string()))?
 }

@@ -130,7 +130,7 @@ fn read_token(path: &Path) -> Option<ApiToken> {
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-fn require_admin(caller: &Caller) -> Result<()> {
+pub(super) fn require_admin(caller: &Caller) -> Result<()> {
     match caller.role {
         Role::Admin => Ok(()),
         Role::Member => Err(Error::Forbidden("only an admin may do this".to_owned())),

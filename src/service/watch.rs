@@ -15,8 +15,8 @@ use super::attempt::Marked;
 use super::credential::{Credential, Masks};
 use crate::clock::SharedClock;
 use crate::kernel::{Happening, Observer, progress_in_display, progress_in_stream};
-use crate::model::{Caller, CellStatus, Progress, RunEvent, RunId, RunState};
-use crate::notebook::{Injected, Secrets, mask};
+use crate::model::{Caller, CellStatus, CellTiming, Progress, RunEvent, RunId, RunState};
+use crate::notebook::{Excerpt, Injected, Secrets, mask};
 use crate::response::{self, Callback};
 
 /// What is kept of a run: so many events, and so many bytes of text.
@@ -41,6 +41,8 @@ pub(super) struct LiveRun {
     /// What may not show of it.
     pub(super) masks: Masks,
     log: Mutex<Log>,
+    /// What its notebook shows of its parameters.
+    parameters: Mutex<Option<Excerpt>>,
     /// How many events there have been; closed with the run.
     count: Mutex<Option<watch::Sender<u64>>>,
 }
@@ -78,6 +80,7 @@ impl Live {
             credential: Mutex::default(),
             masks: Masks::default(),
             log: Mutex::default(),
+            parameters: Mutex::default(),
             count: Mutex::new(Some(watch::Sender::new(0))),
         });
         self.runs().insert(run, live.clone());
@@ -132,6 +135,20 @@ impl LiveRun {
 
     pub(super) fn progress(&self) -> Option<Progress> {
         self.log().progress.clone()
+    }
+
+    /// What is shown of its parameters, once they are in its notebook.
+    pub(super) fn parameters(&self) -> Option<Excerpt> {
+        lock(&self.parameters).clone()
+    }
+
+    pub(super) fn show_parameters(&self, parameters: Option<Excerpt>) {
+        *lock(&self.parameters) = parameters;
+    }
+
+    /// When the cells of this attempt began and ended, as far as they have.
+    pub(super) fn timings(&self) -> Vec<CellTiming> {
+        timings(self.log().events.iter().map(|(_, event)| event))
     }
 
     pub(super) fn begin_attempt(&self) {
@@ -191,8 +208,11 @@ impl Log {
         self.bytes += event.weight();
         self.events.push_back((self.count, event));
         while self.events.len() > MOST_EVENTS || self.bytes > MOST_BYTES {
-            // Text goes first: what state a run is in says more.
-            let oldest = self.events.iter().position(|(_, event)| event.weight() > 0).unwrap_or(0);
+            // Text goes first, then how far it was once: what state a run is in says more.
+            let oldest = |is: fn(&RunEvent) -> bool| self.events.iter().position(|(_, event)| is(event));
+            let oldest = oldest(|event| event.weight() > 0)
+                .or_else(|| oldest(|event| matches!(event, RunEvent::Progress(_))))
+                .unwrap_or(0);
             let Some((_, event)) = self.events.remove(oldest) else { return };
             self.bytes -= event.weight();
         }
@@ -228,6 +248,32 @@ impl Watching {
             }
         }
     }
+}
+
+/// When the cells of the last attempt began and ended, from what happened.
+fn timings<'a>(events: impl Iterator<Item = &'a RunEvent>) -> Vec<CellTiming> {
+    let mut timings: Vec<CellTiming> = Vec::new();
+    for event in events {
+        match event {
+            RunEvent::State { state, .. } if !state.is_final() => timings.clear(),
+            RunEvent::Cell { cell, status: CellStatus::Started, at } => timings.push(CellTiming {
+                cell: *cell,
+                started_at: *at,
+                finished_at: None,
+                duration_ms: None,
+                status: CellStatus::Started,
+            }),
+            RunEvent::Cell { cell, status, at } => {
+                if let Some(timing) = timings.last_mut().filter(|timing| timing.cell == *cell) {
+                    timing.finished_at = Some(*at);
+                    timing.duration_ms = Some((*at - timing.started_at).num_milliseconds());
+                    timing.status = *status;
+                }
+            }
+            _ => {}
+        }
+    }
+    timings
 }
 
 /// Hears what a kernel does in a run, and tells those who watch it; nothing that is secret.
@@ -337,6 +383,27 @@ mod tests {
         assert!(watching.next().await.is_none());
         assert_eq!(numbers(resumed.next().await.unwrap()), [6, 7]);
         assert!(resumed.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn the_cells_of_the_last_attempt_are_told_however_much_it_says() {
+        let live = Live::new(Arc::new(SystemClock));
+        let run = live.add(RunId::new());
+        let cell = |cell, status| RunEvent::Cell { cell, status, at: chrono::DateTime::UNIX_EPOCH };
+        run.begin_attempt();
+        run.happened(cell(Some(0), CellStatus::Error));
+        run.begin_attempt();
+        for (index, status) in [(None, CellStatus::Started), (None, CellStatus::Ok), (Some(0), CellStatus::Started)] {
+            run.happened(cell(index, status));
+        }
+        for done in 0..MOST_EVENTS {
+            #[expect(clippy::cast_precision_loss, reason = "small")]
+            run.happened(RunEvent::Progress(Progress { done: done as f64, total: None, message: None }));
+            run.happened(text(1));
+        }
+        let told: Vec<_> =
+            run.timings().iter().map(|timing| (timing.cell, timing.status, timing.duration_ms)).collect();
+        assert_eq!(told, [(None, CellStatus::Ok, Some(0)), (Some(0), CellStatus::Started, None)]);
     }
 
     #[tokio::test]

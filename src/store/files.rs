@@ -97,6 +97,12 @@ impl Files {
         self.data.join(".nbhook")
     }
 
+    /// Bytes of the database and its log.
+    pub fn database_size(&self) -> u64 {
+        let files = ["nbhook.db", "nbhook.db-wal"].map(|name| self.own(name));
+        files.iter().filter_map(|file| fs::metadata(file).ok()).map(|metadata| metadata.len()).sum()
+    }
+
     fn scratch_root(&self) -> PathBuf {
         self.own("scratch")
     }
@@ -157,7 +163,12 @@ impl Files {
     /// Copies a version's dependencies into a run's directory.
     pub fn copy_dependencies(&self, hook: &Hook, histo: &Histo, target: &Path) -> Result<()> {
         let source = self.own_dependencies(hook, histo);
-        if source.exists() { copy_tree(&source, target) } else { Ok(()) }
+        if !source.exists() {
+            return Ok(());
+        }
+        let copies = self.scratch()?;
+        copy_tree(&source, copies.path())?;
+        move_into(copies.path(), target)
     }
 
     /// The directory that a hook's runs share, if it is set up so. Fails with a `NotFound` file error once the hook's folder
@@ -211,8 +222,8 @@ impl Files {
         Ok(())
     }
 
-    /// Removes a folder: in one step, so that nothing can be put into it while it is removed and nobody finds half of it.
-    fn take_away(&self, folder: &Path) -> Result<()> {
+    /// Removes a folder or a file: in one step, so that nothing can be put into it while it is removed and nobody finds half of it.
+    pub(super) fn take_away(&self, folder: &Path) -> Result<()> {
         let away = self.scratch()?;
         gone(folder, |path| fs::rename(path, away.path().join("gone")))?;
         away.close().map_err(at(folder))
@@ -269,6 +280,27 @@ fn write_durably(path: &Path, content: &[u8]) -> Result<()> {
 
 pub(super) fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(at(folder))
+}
+
+/// Moves all files of a folder into another one on the same file system, in the place of whatever earlier runs left there: that may be
+/// a link that leads elsewhere, or a pipe that never opens, so nothing that is there is opened or followed.
+pub(super) fn move_into(source: &Path, target: &Path) -> Result<()> {
+    for entry in fs::read_dir(source).map_err(at(source))? {
+        let entry = entry.map_err(at(source))?;
+        let (from, to) = (entry.path(), target.join(entry.file_name()));
+        let (is_folder, before) = (from.is_dir(), to.symlink_metadata().ok());
+        let is_wrong = before.as_ref().is_some_and(|before| before.is_dir() != is_folder);
+        if is_wrong {
+            gone(&to, |to| if is_folder { fs::remove_file(to) } else { fs::remove_dir_all(to) })?;
+        }
+        if !is_folder {
+            fs::rename(&from, &to).map_err(at(&to))?;
+            continue;
+        }
+        make_in_parent(&to)?;
+        move_into(&from, &to)?;
+    }
+    Ok(())
 }
 
 fn copy_tree(source: &Path, target: &Path) -> Result<()> {

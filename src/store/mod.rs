@@ -11,13 +11,13 @@ mod tests;
 
 pub use database::{
     AttemptEnd, CallbackFilter, Claim, ClaimLimits, Claimed, Database, DeliveryFilter, Deployed, DueDelivery, DueMail,
-    EventFilter, FinishedRun, Firing, InboxReply, KeptSecret, KeyClaim, KeyUse, ListedOutput, MailLimits, NewCapture,
-    NewDeclared, NewDeploy, NewMail, NewNotice, NewRun, NewStored, Notice, NoticeEvent, NoticeSubject, OnRecord,
-    QueuedMail, Received, RecentRun, Recipient, RemovedRun, RunFilter, SealedSecret, SecretLimits, Span, Subscribed,
-    SubscriptionFilter, Unfinished,
+    EventFilter, FinishedRun, Firing, InboxReply, KeptSecret, KeyClaim, KeyUse, ListedOutput, MailLimits, Neighbour,
+    NewCapture, NewDeclared, NewDeploy, NewMail, NewNotice, NewRun, NewStored, Notice, NoticeEvent, NoticeSubject,
+    OnRecord, QueuedMail, Received, RecentRun, Recipient, RemovedRun, RunFilter, SealedSecret, SecretLimits, Span,
+    Subscribed, SubscriptionFilter, Unfinished,
 };
 pub use files::{DataLock, FileStamp, Files, Found, Scratch, VersionFiles, write_atomic};
-pub use stored::{Content, StagedContent, digest};
+pub use stored::{Content, Opened, StagedContent, digest};
 
 use crate::model::Invalid;
 

@@ -34,7 +34,13 @@ export async function notebooks(page, step, scene) {
   const { base } = scene;
   const path = `reports/${scene.theme}-${scene.width}/${scene.notebook.name}`; // of this walk, as others come before and after
   const gate = join(scene.gates, `${scene.theme}-${scene.width}`);
-  const report = () => page.frameLocator("iframe.made");
+  /** The executed notebook, once its picture is there. It is read when it is looked at. */
+  const report = async () => {
+    await page.locator("iframe.made").scrollIntoViewIfNeeded();
+    const frame = page.frameLocator("iframe.made");
+    await frame.locator("img").first().waitFor();
+    return frame.locator("body").innerText();
+  };
   const deploy = async (text) => {
     await page.goto(`${base}/hooks`);
     await drop(page, { name: scene.notebook.name, text });
@@ -57,8 +63,7 @@ export async function notebooks(page, step, scene) {
   await step("its output is rendered", async () => {
     await page.getByRole("button", { name: "Run", exact: true }).click();
     await page.waitForURL(/\/runs\//);
-    await report().locator("img").first().waitFor();
-    if (!/region:?\s*=\s*['"]North/.test(await report().locator("body").innerText())) throw new Error("it ran with other parameters");
+    if (!/region:?\s*=\s*['"]North/.test(await report())) throw new Error("it ran with other parameters");
   });
 
   await step("a cell is wrong", async () => {
@@ -66,6 +71,7 @@ export async function notebooks(page, step, scene) {
     await page.getByLabel("region").fill("Nowhere");
     await page.getByRole("button", { name: "Run", exact: true }).click();
     await page.getByText("unknown region 'Nowhere'").first().waitFor();
+    await page.getByText("Traceback").first().waitFor();
   });
 
   await step("a notebook at a path that is taken", async () => {
@@ -85,7 +91,7 @@ export async function notebooks(page, step, scene) {
   });
   await step("it ends before one's eyes", async () => {
     mkdirSync(gate);
-    await report().locator("img").first().waitFor();
+    await report();
     await page.getByText("succeeded").first().waitFor();
   });
 
@@ -121,8 +127,7 @@ export async function notebooks(page, step, scene) {
   await step("it is run now", async () => {
     await row.getByRole("button", { name: "Run now" }).click();
     await page.waitForURL(/\/runs\//);
-    await report().locator("img").first().waitFor();
-    if (!/region:?\s*=\s*['"]South/.test(await report().locator("body").innerText())) throw new Error("it ran with other parameters");
+    if (!/region:?\s*=\s*['"]South/.test(await report())) throw new Error("it ran with other parameters");
   });
 }
 

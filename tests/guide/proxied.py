@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import http.server
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from urllib.parse import urlencode
@@ -25,6 +27,8 @@ from blocks import blocks
 REPOSITORY = Path(__file__).resolve().parents[2]
 HOST = "hooks.example.org"
 PATIENCE = 60.0
+#: To nginx: to answer with something else, slowly, in pieces, as another charset.
+ORDERS = {"X-Accel-Redirect": "/elsewhere", "X-Accel-Limit-Rate": "1", "X-Accel-Buffering": "yes", "X-Accel-Charset": "koi8-r", "X-Accel-Expires": "99"}
 #: With the form around it more than the 100 MiB that calls may have by default, and less than what assets may.
 LARGE = 100 * 1024 * 1024
 
@@ -59,6 +63,7 @@ class Site:
         self.folder = Path(tempfile.mkdtemp(prefix="nbhook-proxied-"))
         os.chmod(self.folder, 0o755)  # nginx' workers are another user
         self.started: list[subprocess.Popen[bytes]] = []
+        self.beside: int | None = None
         self._certify()
         upstream = self._serve(nbhook, python)
         self.port, self.plain = free_port(), free_port()
@@ -87,18 +92,42 @@ class Site:
         return log.read_text().split("nbhook login http://")[1].split()[0]
 
     def _nginx(self, upstream: str) -> None:
-        servers = with_changes(
-            block("nginx"),
-            ("listen 443 ssl;", f"listen 127.0.0.1:{self.port} ssl;"),
-            ("listen 80;", f"listen 127.0.0.1:{self.plain};"),
-            ("/etc/ssl/", f"{self.folder}/"),
-            ("127.0.0.1:8000", upstream),
-        )
+        servers = self._nginx_servers(self.port, self.plain, upstream)
+        self.beside = free_port()
+        servers += self._nginx_servers(self.beside, free_port(), self._gives_orders())
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         temporary = "".join(f"{kind}_temp_path {self.folder}/{kind};\n" for kind in kinds)
         around = f"daemon off;\npid {self.folder}/nginx.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}"
         (self.folder / "nginx.conf").write_text(f"{around}{servers}}}\n")
         self._start("proxy", ["nginx", "-e", "stderr", "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")])
+
+    def _nginx_servers(self, port: int, plain: int, upstream: str) -> str:
+        return with_changes(
+            block("nginx"),
+            ("listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;"),
+            ("listen 80;", f"listen 127.0.0.1:{plain};"),
+            ("/etc/ssl/", f"{self.folder}/"),
+            ("127.0.0.1:8000", upstream),
+        )
+
+    def _gives_orders(self) -> str:
+        """A server that sends what nbhook lets no notebook send."""
+
+        class Answer(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def do_GET(self) -> None:  # noqa: N802
+                self.send_response(200)
+                body = self.path.encode()
+                for name, value in {**ORDERS, "Content-Length": str(len(body)), "Content-Type": "text/plain"}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"127.0.0.1:{server.server_address[1]}"
 
     def _caddy(self, upstream: str) -> None:
         site = f"https://{HOST}:{self.port} {{\n    tls {self.folder}/hooks.pem {self.folder}/hooks.key\n"
@@ -114,11 +143,12 @@ class Site:
         except OSError:
             return False
 
-    def connect(self) -> http.client.HTTPConnection:
+    def connect(self, port: int | None = None) -> http.client.HTTPConnection:
         """To the proxy, whose certificate has to be that of the host."""
+        port = port or self.port
         context = ssl.create_default_context(cafile=str(self.folder / "hooks.pem"))
-        connection = http.client.HTTPSConnection(HOST, self.port, timeout=PATIENCE, context=context)
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+        connection = http.client.HTTPSConnection(HOST, port, timeout=PATIENCE, context=context)
+        plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         connection.sock = context.wrap_socket(plain, server_hostname=HOST)
         return connection
 
@@ -175,7 +205,7 @@ def metrics_are_for_the_machine_alone(site: Site) -> None:
 def notebooks_see_who_calls(site: Site) -> None:
     hook = site.deploy("seen.ipynb", "from nbhook import webhook\nwebhook.respond_json({n: headers.get(n) for n in "
                        "('host', 'x-forwarded-for', 'x-forwarded-proto')})")
-    status, headers, body = site.send("GET", hook, None, X_Forwarded_For="203.0.113.9", X_Forwarded_Proto="gopher")
+    status, _, body = site.send("GET", hook, None, X_Forwarded_For="203.0.113.9", X_Forwarded_Proto="gopher")
     seen = {"host": f"{HOST}:{site.port}", "x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "https"}
     assert (status, json.loads(body)) == (200, seen), body
 
@@ -191,6 +221,16 @@ def the_cookie_is_secure(site: Site) -> None:
     assert status == 200 and b"seen.ipynb" in page, page[:500]
     status, _, _ = site.send("POST", "/manager/login", form, **{**here, "Origin": "https://elsewhere.example.org"})
     assert status == 403, status
+
+
+def no_answer_gives_nginx_orders(site: Site) -> None:
+    if site.beside is None:
+        return
+    connection = site.connect(site.beside)
+    connection.request("GET", "/asked")
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()) == (200, b"/asked"), "nginx went elsewhere"
+    assert "koi8" not in answer.headers["content-type"], answer.headers
 
 
 def events_come_as_they_happen(site: Site) -> None:
@@ -256,7 +296,7 @@ def main() -> int:
         return 0
     site = Site(options.nbhook, sys.executable, options.program)
     try:
-        for check in (plain_http_leads_to_tls, metrics_are_for_the_machine_alone, notebooks_see_who_calls, the_cookie_is_secure, events_come_as_they_happen,
+        for check in (plain_http_leads_to_tls, metrics_are_for_the_machine_alone, notebooks_see_who_calls, the_cookie_is_secure, no_answer_gives_nginx_orders, events_come_as_they_happen,
                       what_is_too_large_is_refused_by_nbhook):
             started = time.monotonic()
             check(site)

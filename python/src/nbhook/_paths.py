@@ -54,7 +54,7 @@ def server_path(local: str) -> str:
     Never from the working folder: kernels start in the folder of their notebook, so two notebooks of one name would meet.
     """
     home = os.path.expanduser("~")
-    relative = _below(local, home) or _below(os.path.realpath(local), os.path.realpath(home))
+    relative = below(local, home) or below(os.path.realpath(local), os.path.realpath(home))
     if relative:
         return relative.replace(os.sep, "/")
     bare = os.path.splitdrive(local)[1]
@@ -64,9 +64,9 @@ def server_path(local: str) -> str:
 def current_notebook() -> str:
     """Absolute path of the notebook this kernel runs.
 
-    From ``JPY_SESSION_NAME`` (set by Jupyter Server for JupyterLab and Notebook 7; an absolute path, or one relative to the server's
-    root), else from VS Code's ``__vsc_ipynb_file__``. A name counts only when a notebook file is there: a console has a session name
-    too, and a notebook renamed since its kernel started still has the old one.
+    From the Jupyter server that started it, which knows of notebooks that were renamed since; else from ``JPY_SESSION_NAME`` (set by
+    Jupyter Server for JupyterLab and Notebook 7; an absolute path, or one relative to the server's root), else from VS Code's
+    ``__vsc_ipynb_file__``. A name counts only when a notebook file is there: a console has a session name too.
     """
     tried = []
     for name in _session_names():
@@ -83,6 +83,11 @@ def current_notebook() -> str:
 
 
 def _session_names() -> Iterator[str]:
+    from . import _jupyter
+
+    known = _jupyter.notebook()
+    if known and os.path.isfile(known):
+        yield known
     session = os.environ.get("JPY_SESSION_NAME", "")
     # VS Code connected to a Jupyter server names the session itself, after a file that is not there.
     if session and "-jvsc-" not in session:
@@ -133,7 +138,7 @@ def ipython_shell() -> Any:
     return get_ipython() if get_ipython is not None else None
 
 
-def _below(path: str, base: str) -> str | None:
+def below(path: str, base: str) -> str | None:
     """``path`` relative to ``base`` when it lies under it."""
     prefix = base.rstrip(os.sep) + os.sep
     return path[len(prefix) :] if path.startswith(prefix) and prefix != os.sep else None

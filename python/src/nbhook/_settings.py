@@ -64,8 +64,14 @@ def load() -> Settings:
 
 def load_in_run() -> Settings:
     """As ``load``, but inside a run as that run, which may do some things for its owner without an API token."""
-    url, token = os.environ.get("NBHOOK_RUN_URL", ""), os.environ.get("NBHOOK_RUN_TOKEN", "")
-    return Settings(check_url(url), check_token(token)) if url and token else load()
+    if not is_run():
+        return load()
+    return Settings(check_url(os.environ["NBHOOK_RUN_URL"]), check_token(os.environ["NBHOOK_RUN_TOKEN"]))
+
+
+def is_run() -> bool:
+    """Whether ``load_in_run`` would act as a run."""
+    return bool(os.environ.get("NBHOOK_RUN_URL") and os.environ.get("NBHOOK_RUN_TOKEN"))
 
 
 def login(url: str | None = None, token: str | None = None, debug: bool = False) -> dict[str, Any]:

@@ -17,12 +17,13 @@ _LEFT_OUT = {"__pycache__"}
 
 
 class Kind:
-    """``assets`` or ``dependencies`` of one server."""
+    """``assets`` or ``dependencies`` of one server; inside a run, with ``as_run``, as that run."""
 
-    def __init__(self, name: str, one: str, debug: bool) -> None:
+    def __init__(self, name: str, one: str, debug: bool, as_run: bool = True) -> None:
         self.name = name
         self.one = one
-        self.client = _http.Client(_settings.load(), debug)
+        self.as_run = as_run and _settings.is_run()
+        self.client = _http.Client(_settings.load_in_run() if as_run else _settings.load(), debug)
 
     def add(self, path: _paths.PathLike, more: Mapping[str, Any], folders: bool) -> dict[str, Any]:
         import json
@@ -38,7 +39,9 @@ class Kind:
         return self.client.object_of(answer)
 
     def all(self, **query: str) -> Iterator[dict[str, Any]]:
-        return _hooks.pages(self.client, f"/v1/{self.name}", {"owner": _hooks.own_name(self.client), **query})
+        # A run sees its owner's only, whoever that is.
+        own = {} if self.as_run else {"owner": _hooks.own_name(self.client)}
+        return _hooks.pages(self.client, f"/v1/{self.name}", {**own, **query})
 
     def find(self, path: _paths.PathLike) -> dict[str, Any] | None:
         typed = os.fspath(path).replace(os.sep, "/")
@@ -93,13 +96,24 @@ class Kind:
 def place(path: _paths.PathLike | None) -> tuple[str, str]:
     """The absolute path here and the path on the server."""
     if path is None:
+        if _hooks.inside_run():
+            raise ValueError("name the file with path=: the notebook itself is being run by nbhook, and is no file here")
         local = _paths.current_notebook()
     else:
         typed = os.fspath(path)
         if not isinstance(typed, str) or not typed.strip():
             raise ValueError("path must be the path of a file or folder")
         local = os.path.abspath(os.path.expanduser(typed))
-    return local, _paths.server_path(local)
+    return local, _beside_hook(local) or _paths.server_path(local)
+
+
+def _beside_hook(local: str) -> str | None:
+    """The server's path of a file that a run made in its own folder: as if it lay beside the notebook."""
+    hook, folder = os.environ.get("NBHOOK_RUN_PATH", ""), os.environ.get("NBHOOK_RUN_FOLDER", "")
+    if not (_hooks.inside_run() and hook and folder):
+        return None
+    inner = _paths.below(local, folder) or _paths.below(os.path.realpath(local), os.path.realpath(folder))
+    return "/".join([*hook.split("/")[:-1], inner.replace(os.sep, "/")]) if inner else None
 
 
 def contents(local: str, folders: bool) -> Iterator[tuple[str, bytes]]:
@@ -136,9 +150,9 @@ def _hidden(name: str) -> bool:
     return name.startswith(".") or name in _LEFT_OUT
 
 
-def skipped(module: str, function: str) -> bool:
-    """True inside a run that has no token, after saying that ``function`` does nothing there."""
-    if not _hooks.inside_run() or _settings.has_token():
+def skipped(module: str, function: str, for_runs: bool) -> bool:
+    """True inside a run that cannot do it, after saying that ``function`` does nothing there."""
+    if not _hooks.inside_run() or (for_runs and _settings.is_run()) or _settings.has_token():
         return False
     print(f"{module}.{function}() does nothing here: the notebook is being run by nbhook, and this run has no API token")
     return True

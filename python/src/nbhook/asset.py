@@ -1,4 +1,8 @@
-"""Files with a public URL: whoever has it may read the file."""
+"""Files with a public URL: whoever has it may read the file.
+
+Works as well while the server runs the notebook, without an API token: a file that the run has made in its folder is an asset beside
+the notebook, so ``chart.html`` of ``reports/sales.ipynb`` has one URL, whoever adds it.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +39,7 @@ def add(
         force: a new URL; the one before ends.
         force_image: ignored (naas).
     """
-    if _stored.skipped("asset", "add"):
+    if _stored.skipped("asset", "add", for_runs=True):
         return HookUrl()
     more = {"params": dict(params or {}), "force": force}
     stored = _kind(debug).add(_stored.place(path)[0], more, folders=False)
@@ -52,7 +56,7 @@ def find(path: PathLike | None = None, debug: bool = False) -> HookUrl | None:
 
 def delete(path: PathLike | None = None, debug: bool = False) -> None:
     """Delete an asset with its versions: its URL is gone at once."""
-    if not _stored.skipped("asset", "delete"):
+    if not _stored.skipped("asset", "delete", for_runs=True):
         _kind(debug).delete(_stored.place(path)[0] if path is None else path)
 
 
@@ -68,7 +72,7 @@ def get(path: PathLike, histo: str | None = None, debug: bool = False) -> str:
 
 def clear(path: PathLike, histo: str | None = None, debug: bool = False) -> list[str]:  # type: ignore[valid-type]
     """Remove previous versions, all of them or one; never the live one."""
-    return [] if _stored.skipped("asset", "clear") else _kind(debug).clear(path, histo)
+    return [] if _stored.skipped("asset", "clear", for_runs=True) else _kind(debug).clear(path, histo)
 
 
 def currents(raw: bool = False, debug: bool = False) -> Any:

@@ -3,6 +3,9 @@
 A dependency ``reports/data/regions.csv`` is ``data/regions.csv`` for ``reports/sales.ipynb``. What a webhook brings itself
 (``webhook.add(dependencies=…)``) wins at the same path. Adding again makes a new version, which new runs take; nothing has to be
 deployed again.
+
+A run may read them (``list``, ``get``, ``currents``); ``add``, ``delete`` and ``clear`` do nothing there without an API token, as a run
+that began before the last version would set it back.
 """
 
 from __future__ import annotations
@@ -21,8 +24,8 @@ __all__ = ["add", "clear", "currents", "delete", "get", "list"]
 _COLUMNS = ("path", "histo", "size", "files", "updated_at")
 
 
-def _kind(debug: bool = False) -> _stored.Kind:
-    return _stored.Kind("dependencies", "dependency", debug)
+def _kind(debug: bool = False, as_run: bool = True) -> _stored.Kind:
+    return _stored.Kind("dependencies", "dependency", debug, as_run)
 
 
 def add(path: PathLike | None = None, print_result: bool = True, debug: bool = False) -> str | None:
@@ -30,11 +33,11 @@ def add(path: PathLike | None = None, print_result: bool = True, debug: bool = F
 
     Of a folder, hidden files and ``__pycache__`` are left out; a link that leaves it is a ValueError.
     """
-    if _stored.skipped("dependency", "add"):
+    if _stored.skipped("dependency", "add", for_runs=False):
         return None
     if path is None:
         raise ValueError("add needs path=, the file or folder that runs are to find")
-    stored = _kind(debug).add(path, {}, folders=True)
+    stored = _kind(debug, as_run=False).add(path, {}, folders=True)
     if print_result:
         print(f"added the dependency {stored.get('path')}, {stored.get('files')} file(s), {stored.get('size')} bytes")
     return str(stored.get("path"))
@@ -42,9 +45,9 @@ def add(path: PathLike | None = None, print_result: bool = True, debug: bool = F
 
 def delete(path: PathLike | None = None, all: bool = False, debug: bool = False) -> None:
     """Delete a dependency with its versions; ``all=True`` without a path deletes every one of yours."""
-    if _stored.skipped("dependency", "delete"):
+    if _stored.skipped("dependency", "delete", for_runs=False):
         return
-    kind = _kind(debug)
+    kind = _kind(debug, as_run=False)
     if path is None:
         if not all:
             raise ValueError("delete needs path=, or all=True for all of your dependencies")
@@ -67,7 +70,7 @@ def get(path: PathLike, histo: str | None = None, debug: bool = False) -> str:
 
 def clear(path: PathLike, histo: str | None = None, debug: bool = False) -> list[str]:  # type: ignore[valid-type]
     """Remove previous versions, all of them or one; never the live one."""
-    return [] if _stored.skipped("dependency", "clear") else _kind(debug).clear(path, histo)
+    return [] if _stored.skipped("dependency", "clear", for_runs=False) else _kind(debug, as_run=False).clear(path, histo)
 
 
 def currents(raw: bool = False, debug: bool = False) -> Any:

@@ -20,9 +20,14 @@ use crate::service::Service;
 
 const PAGE: &str = include_str!("page.html");
 
-/// Images in answers are shown, from `blob:` URLs that the page makes of them.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
-                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Only the scripts and styles that the page names, as what hooks answer is of the same origin. Images in answers are shown, from
+/// `blob:` URLs that the page makes of them.
+fn policy(nonce: &str) -> String {
+    format!(
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' data: blob:; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+}
 
 /// What the pages are made of.
 const ASSETS: [&str; 5] = ["initializer.js", "page.css", "swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"];
@@ -42,7 +47,7 @@ pub(super) async fn of_hook(service: web::Data<Service>, token: web::Path<String
     Ok(document(&service.hook_document(&parse(&token)?).await?))
 }
 
-pub(super) async fn page_of_api(service: web::Data<Service>) -> HttpResponse {
+pub(super) async fn page_of_api(service: web::Data<Service>) -> Result<HttpResponse, ApiError> {
     page(&service)
 }
 
@@ -51,7 +56,7 @@ pub(super) async fn page_of_hook(
     token: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     service.called(&parse(&token)?).await?;
-    Ok(page(&service))
+    page(&service)
 }
 
 fn parse(token: &str) -> Result<HookToken, ApiError> {
@@ -67,15 +72,16 @@ fn document(document: &Value) -> HttpResponse {
 }
 
 /// The same page everywhere: its script finds the document beside it.
-fn page(service: &Service) -> HttpResponse {
+fn page(service: &Service) -> Result<HttpResponse, ApiError> {
     let assets = format!("\"{}/docs/assets/", service.public_path());
-    HttpResponse::Ok()
+    let nonce = service.nonce()?;
+    Ok(HttpResponse::Ok()
         .insert_header(ContentType::html())
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((CONTENT_SECURITY_POLICY, policy(&nonce)))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((REFERRER_POLICY, "no-referrer")) // a hook's URL is a secret
         .insert_header((CACHE_CONTROL, "private, no-cache"))
-        .body(PAGE.replace("\"/docs/assets/", &assets))
+        .body(PAGE.replace("\"/docs/assets/", &assets).replace("{nonce}", &nonce)))
 }
 
 /// A file of the pages.

@@ -14,9 +14,8 @@ use super::page;
 use crate::http::error::ApiError;
 use crate::service::Service;
 
-/// Nothing from elsewhere, no script or style in the page itself. What notebooks made is shown in frames of an origin of their own.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-                      frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// Of what is no page: it shows nothing. A page has a policy of its own (`page.rs`).
+const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(super) async fn around(
     request: ServiceRequest,

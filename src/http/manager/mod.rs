@@ -11,6 +11,7 @@
 //! [`page::Page::render`], and a line in [`pages`].
 
 mod callbacks;
+mod cells;
 mod deliveries;
 mod files;
 mod frame;
@@ -18,10 +19,12 @@ mod happened;
 mod hook;
 mod hooks;
 mod inboxes;
+mod load;
 mod overview;
 mod page;
 mod part;
 mod personal;
+mod run;
 mod runs;
 mod schedules;
 mod session;
@@ -33,7 +36,7 @@ mod users;
 use actix_web::middleware::from_fn;
 use actix_web::web;
 
-pub(super) use session::{SessionCookie, to_api};
+pub(super) use session::{COOKIE as SESSION_COOKIE, SessionCookie, to_api};
 
 /// The route table of the pages.
 pub(super) fn pages(config: &mut web::ServiceConfig) {
@@ -50,10 +53,12 @@ pub(super) fn pages(config: &mut web::ServiceConfig) {
             .service(get("/secrets").route(web::get().to(personal::secrets)))
             .service(get("/notifications").route(web::get().to(personal::mails)))
             .service(get("/assets").route(web::get().to(stored::assets)))
+            .service(get("/assets/{id}").route(web::get().to(stored::asset)))
             .service(get("/dependencies").route(web::get().to(stored::dependencies)))
+            .service(get("/dependencies/{id}").route(web::get().to(stored::dependency)))
             .service(get("/runs").route(web::get().to(runs::list)))
-            .service(get("/runs/{id}").route(web::get().to(runs::show)))
-            .service(get("/runs/{id}/frame").route(web::get().to(runs::frame)))
+            .service(get("/runs/{id}").route(web::get().to(run::show)))
+            .service(get("/runs/{id}/frame").route(web::get().to(run::frame)))
             .configure(events)
             .configure(access)
             .service(get("/hooks/{id}").route(web::get().to(hook::show)))

@@ -4,10 +4,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
+use super::load;
 use super::page::Page;
 use crate::http::error::ApiError;
 use crate::http::{body, reply};
-use crate::model::{Run, RunFigures};
+use crate::model::{Role, Run, RunFigures};
 use crate::service::Overview;
 
 /// Runs that go on which are shown.
@@ -31,6 +32,10 @@ pub(super) async fn show(page: Page, request: HttpRequest) -> Result<HttpRespons
     let since = page.service.now() - width * slots;
     let has_hooks =
         !page.service.hooks(&page.caller, None, None, crate::model::Page { limit: 1, offset: 0 }).await?.is_empty();
+    let disk = match page.caller.role {
+        Role::Admin => Some(load::disk(&page.service.disk_use(&page.caller).await?)),
+        Role::Member => None,
+    };
     page.render(
         "overview",
         json!({
@@ -47,6 +52,8 @@ pub(super) async fn show(page: Page, request: HttpRequest) -> Result<HttpRespons
             "pending": overview.deliveries.pending,
             "dead": overview.deliveries.dead,
             "going_on": going_on,
+            "load": load::chart(&page.service.load(), page.service.now(), page.service.kernel_limit()),
+            "disk": disk,
             "runs": runs.iter().map(row).collect::<Vec<_>>(),
         }),
     )

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{CACHE_CONTROL, ContentType};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentType};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -57,6 +57,15 @@ pub(super) fn base(service: &Service) -> String {
     format!("{}/manager", service.public_path())
 }
 
+/// Nothing from elsewhere, no script or style but those that the templates name (what hooks answer is of the same origin), and none in the page
+/// itself. What notebooks made is shown in frames of an origin of their own.
+fn policy(nonce: &str) -> String {
+    format!(
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' data:; connect-src 'self'; \
+         frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+}
+
 fn json(context: impl Serialize) -> Result<Value, ApiError> {
     serde_json::to_value(context).map_err(|error| Error::Internal(error.to_string()).into())
 }
@@ -69,6 +78,12 @@ fn respond(service: &Service, name: &str, contexts: &[Value]) -> Result<HttpResp
     for names in contexts.iter().filter_map(Value::as_object) {
         context.extend(names.clone());
     }
+    let nonce = service.nonce()?;
+    context.insert("nonce".to_owned(), nonce.as_str().into());
     let html = service.page(name, context)?;
-    Ok(HttpResponse::Ok().insert_header(ContentType::html()).insert_header((CACHE_CONTROL, "no-store")).body(html))
+    Ok(HttpResponse::Ok()
+        .insert_header(ContentType::html())
+        .insert_header((CONTENT_SECURITY_POLICY, policy(&nonce)))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(html))
 }

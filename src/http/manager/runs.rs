@@ -1,6 +1,5 @@
-//! The runs: their list, and one of them.
+//! The runs: their list.
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentType};
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Duration, Utc};
 use serde::Deserialize;
@@ -8,13 +7,9 @@ use serde_json::{Value, json};
 
 use super::page::Page;
 use crate::http::error::ApiError;
-use crate::http::hooks::Id;
 use crate::http::runs::view;
-use crate::model::{self, HookId, Invalid, Run, RunId, RunState, ScheduleId};
+use crate::model::{self, HookId, Invalid, Run, RunState, ScheduleId};
 use crate::service::RunQuery;
-
-/// What a notebook made: no script runs, nothing is fetched, and it has an origin of its own.
-const STILL: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:";
 
 const PER_PAGE: u32 = 50;
 
@@ -101,21 +96,4 @@ pub(super) async fn list(page: Page, filters: web::Query<Filters>) -> Result<Htt
             "older": older.then(|| filters.at(filters.offset.saturating_add(PER_PAGE))),
         }),
     )
-}
-
-pub(super) async fn show(page: Page, id: Id<RunId>) -> Result<HttpResponse, ApiError> {
-    let run = page.service.run_record(&page.caller, id.0).await?;
-    let paths = page.service.hook_paths(std::slice::from_ref(&run)).await?;
-    let mut shown = view(&run, &page.service);
-    shown["path"] = json!(paths.get(&run.hook));
-    shown["is_final"] = run.state.is_final().into();
-    page.render("run", json!({"run": shown}))
-}
-
-/// The executed notebook, for a frame of the run's page.
-pub(super) async fn frame(page: Page, id: Id<RunId>) -> Result<HttpResponse, ApiError> {
-    let html = page.service.run_page(&page.caller, id.0).await?;
-    let mut response = HttpResponse::Ok();
-    response.insert_header(ContentType::html()).insert_header((CONTENT_SECURITY_POLICY, STILL));
-    Ok(response.insert_header((CACHE_CONTROL, "private, no-cache")).body(html))
 }

@@ -125,6 +125,11 @@ impl Executor for ForkExecutor {
         }
     }
 
+    fn waiting(&self) -> usize {
+        let stations = self.stations.lock().unwrap_or_else(PoisonError::into_inner);
+        stations.values().map(|tended| tended.station().kernels_waiting()).sum()
+    }
+
     fn preloaded(&self, kernel: &KernelCommand) -> Preloaded {
         let Some(origin) = Origin::of(kernel) else { return Preloaded::Never };
         let stations = self.stations.lock().unwrap_or_else(PoisonError::into_inner);

@@ -105,6 +105,11 @@ impl Station {
         self.state().template.as_ref().map_or(0, |template| template.memory())
     }
 
+    /// How many kernels wait for a job.
+    pub(super) fn kernels_waiting(&self) -> usize {
+        self.state().waiting.len()
+    }
+
     /// A kernel that has its job, and how it was come by; none when that is not possible now.
     pub(super) async fn kernel(&self, job: &Job) -> Option<(Kernel, &'static str)> {
         self.expect_jobs(job.limits.output_bytes);

@@ -2,15 +2,19 @@
 //! anything.
 #![expect(
     unsafe_code,
-    reason = "prctl, setrlimit, kill, waitid, socketpair and sendmsg have no safe counterpart in std"
+    reason = "prctl, setrlimit, kill, waitid, socketpair, sendmsg and statvfs have no safe counterpart in std"
 )]
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use super::Resources;
+use crate::model::DiskRoom;
 
 /// A process id as the system calls take it.
 pub(super) type Pid = libc::pid_t;
@@ -210,4 +214,20 @@ pub(in crate::kernel) fn send_with_files(socket: impl AsFd, bytes: &[u8], files:
         libc::sendmsg(socket.as_fd().as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL)
     };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// Asks for the room of the file system that `path` is on. Blocks.
+///
+/// # Errors
+/// When it does not say.
+pub fn disk_room(path: &Path) -> io::Result<DiskRoom> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut told = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: `path` ends with a zero, `told` is valid memory for a statvfs during the call, and all-zero is a valid one.
+    let told = unsafe {
+        check(libc::statvfs(path.as_ptr(), told.as_mut_ptr()))?;
+        told.assume_init()
+    };
+    let bytes = |blocks: u64| blocks.saturating_mul(told.f_frsize);
+    Ok(DiskRoom { total: bytes(told.f_blocks), available: bytes(told.f_bavail) })
 }

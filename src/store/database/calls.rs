@@ -68,6 +68,17 @@ impl Database {
         kept.map(|(reply, at)| Ok((reply, time(at)?))).transpose()
     }
 
+    /// Until when what a run answered is kept.
+    pub async fn answer_expires(&self, run: RunId, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+        let expires: Option<i64> =
+            sqlx::query_scalar("SELECT expires_at FROM answers WHERE run_id = $1 AND expires_at > $2")
+                .bind(run.to_string())
+                .bind(millis(now))
+                .fetch_optional(&self.pool)
+                .await?;
+        expires.map(time).transpose()
+    }
+
     /// Takes a key for `run`, unless it is taken.
     pub async fn claim_key(
         &self,

@@ -122,7 +122,8 @@ async fn write(tx: &mut Write, new: NewEvent) -> Result<Event> {
     let NewEvent { owner, kind, at, about, data, hops } = new;
     let event = Event { id: EventId::new(), owner, kind, at, tags: event::tags(kind, about), data };
     sqlx::query(
-        "INSERT INTO events (id, owner_id, type, at, tags, data_type, data, hops) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO events (id, owner_id, type, at, tags, data_type, data, hops, run_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(event.id.to_string())
     .bind(owner.to_string())
@@ -132,6 +133,7 @@ async fn write(tx: &mut Write, new: NewEvent) -> Result<Event> {
     .bind(kind.parts().0)
     .bind(to_json(&event.data)?)
     .bind(hops)
+    .bind(event.data["run"].as_str())
     .execute(&mut **tx)
     .await?;
     Ok(event)
@@ -268,6 +270,18 @@ impl Database {
                 .fetch_optional(&self.pool)
                 .await?;
         row.map(Event::try_from).transpose()
+    }
+
+    /// The first events that tell of a run, the oldest first.
+    pub async fn events_of_run(&self, run: RunId, most: u32) -> Result<Vec<Event>> {
+        let rows: Vec<EventRow> = sqlx::query_as(
+            "SELECT id, owner_id, type AS kind, at, tags, data FROM events WHERE run_id = $1 ORDER BY id LIMIT $2",
+        )
+        .bind(run.to_string())
+        .bind(most)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(Event::try_from).collect()
     }
 
     /// Events, newest first.

@@ -83,6 +83,8 @@ fn write_params(params: &HookParams) -> Result<String> {
     Ok(stored.to_string())
 }
 
+pub(super) const SELECT: &str = "SELECT h.*, u.name AS owner_name FROM hooks h JOIN users u ON u.id = h.owner_id";
+
 impl Database {
     /// Makes a new version of the hook at `path`, and the hook if there is none.
     ///
@@ -118,13 +120,12 @@ impl Database {
     }
 
     pub async fn hook(&self, id: HookId) -> Result<Option<Hook>> {
-        let row: Option<HookRow> = sqlx::query_as(
-            "SELECT h.*, u.name AS owner_name FROM hooks h JOIN users u ON u.id = h.owner_id
-             WHERE h.id = $1 AND h.deleted_at IS NULL",
-        )
-        .bind(id.to_string())
-        .fetch_optional(&self.pool)
-        .await?;
+        self.one_hook("h.id = $1", &id.to_string()).await
+    }
+
+    async fn one_hook(&self, of: &str, which: &str) -> Result<Option<Hook>> {
+        let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE {of} AND h.deleted_at IS NULL"));
+        let row: Option<HookRow> = sqlx::query_as(sql).bind(which).fetch_optional(&self.pool).await?;
         row.map(Hook::try_from).transpose()
     }
 
@@ -144,23 +145,15 @@ impl Database {
     }
 
     pub async fn hook_by_token(&self, token: &HookToken) -> Result<Option<Hook>> {
-        let row: Option<HookRow> = sqlx::query_as(
-            "SELECT h.*, u.name AS owner_name FROM hooks h JOIN users u ON u.id = h.owner_id
-             WHERE h.token = $1 AND h.deleted_at IS NULL",
-        )
-        .bind(token.expose())
-        .fetch_optional(&self.pool)
-        .await?;
-        row.map(Hook::try_from).transpose()
+        self.one_hook("h.token = $1", token.expose()).await
     }
 
     /// Hooks of one owner or of all, newest first; only the one at `path` if given.
     pub async fn hooks(&self, owner: Option<UserId>, path: Option<&HookPath>, page: Page) -> Result<Vec<Hook>> {
-        let rows: Vec<HookRow> = sqlx::query_as(
-            "SELECT h.*, u.name AS owner_name FROM hooks h JOIN users u ON u.id = h.owner_id
-             WHERE h.deleted_at IS NULL AND ($1 IS NULL OR h.owner_id = $1) AND ($2 IS NULL OR h.path = $2)
-             ORDER BY h.id DESC LIMIT $3 OFFSET $4",
-        )
+        let rows: Vec<HookRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "{SELECT} WHERE h.deleted_at IS NULL AND ($1 IS NULL OR h.owner_id = $1) AND ($2 IS NULL OR h.path = $2)
+             ORDER BY h.id DESC LIMIT $3 OFFSET $4"
+        )))
         .bind(owner.map(|owner| owner.to_string()))
         .bind(path.map(HookPath::as_str))
         .bind(page.limit)
@@ -177,10 +170,9 @@ impl Database {
         owner: Option<UserId>,
         most: u32,
     ) -> Result<Vec<(Hook, bool)>> {
-        let rows: Vec<HookRow> = sqlx::query_as(
-            "SELECT h.*, u.name AS owner_name FROM hooks h JOIN users u ON u.id = h.owner_id
-             WHERE ($1 IS NULL OR h.id > $1) AND ($2 IS NULL OR h.owner_id = $2) ORDER BY h.id LIMIT $3",
-        )
+        let rows: Vec<HookRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "{SELECT} WHERE ($1 IS NULL OR h.id > $1) AND ($2 IS NULL OR h.owner_id = $2) ORDER BY h.id LIMIT $3"
+        )))
         .bind(after.map(|after| after.to_string()))
         .bind(owner.map(|owner| owner.to_string()))
         .bind(most)
@@ -245,12 +237,8 @@ impl Database {
 
 /// A hook, deleted or not.
 async fn read(tx: &mut Write, id: HookId) -> Result<Hook> {
-    let row: HookRow = sqlx::query_as(
-        "SELECT h.*, u.name AS owner_name FROM hooks h JOIN users u ON u.id = h.owner_id WHERE h.id = $1",
-    )
-    .bind(id.to_string())
-    .fetch_one(&mut **tx)
-    .await?;
+    let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE h.id = $1"));
+    let row: HookRow = sqlx::query_as(sql).bind(id.to_string()).fetch_one(&mut **tx).await?;
     row.try_into()
 }
 

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::QueryBuilder;
+use sqlx::{AssertSqlSafe, QueryBuilder};
 
-use super::hooks::HookRow;
+use super::hooks::{HookRow, SELECT};
 use super::{Database, parse, row, time};
 use crate::model::{Hook, HookId, Page, RunId, RunState, UserId};
 use crate::store::Result;
@@ -32,12 +32,11 @@ row! {
 impl Database {
     /// Hooks of one owner or of all whose path (or whose owner's name) has `text` in it, newest first.
     pub async fn hooks_named(&self, owner: Option<UserId>, text: &str, page: Page) -> Result<Vec<Hook>> {
-        let rows: Vec<HookRow> = sqlx::query_as(
-            "SELECT h.*, u.name AS owner_name FROM hooks h JOIN users u ON u.id = h.owner_id
-             WHERE h.deleted_at IS NULL AND ($1 IS NULL OR h.owner_id = $1)
+        let rows: Vec<HookRow> = sqlx::query_as(AssertSqlSafe(format!(
+            "{SELECT} WHERE h.deleted_at IS NULL AND ($1 IS NULL OR h.owner_id = $1)
              AND (LOWER(h.path) LIKE LOWER($2) ESCAPE '\\' OR LOWER(u.name) LIKE LOWER($2) ESCAPE '\\')
-             ORDER BY h.id DESC LIMIT $3 OFFSET $4",
-        )
+             ORDER BY h.id DESC LIMIT $3 OFFSET $4"
+        )))
         .bind(owner.map(|owner| owner.to_string()))
         .bind(pattern(text))
         .bind(page.limit)

@@ -63,7 +63,7 @@ pub use outputs::ListedOutput;
 pub use retention::{OnRecord, RemovedRun};
 pub use runs::{FinishedRun, NewRun, RunFilter, Unfinished};
 pub use secrets::{KeptSecret, SealedSecret, SecretLimits};
-pub use stored::NewStored;
+pub use stored::{Neighbour, NewStored};
 pub use subscriptions::{Subscribed, SubscriptionFilter};
 
 /// How long to wait for the turn to write. Thousands are over in that time.
@@ -241,6 +241,7 @@ fn migrations() -> Migrator {
         (14, "secrets", include_str!("../migrations/0014_secrets.sql")),
         (15, "files", include_str!("../migrations/0015_files.sql")),
         (16, "figures", include_str!("../migrations/0016_figures.sql")),
+        (17, "runs and their events", include_str!("../migrations/0017_runs_and_their_events.sql")),
         (18, "schedules of runs", include_str!("../migrations/0018_schedules_of_runs.sql")),
     ];
     let migrations = all.map(|(version, description, sql)| {

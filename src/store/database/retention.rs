@@ -153,7 +153,7 @@ impl Database {
     pub async fn output_bytes(&self) -> Result<u64> {
         let sum: i64 = sqlx::query_scalar(
             "SELECT COALESCE(SUM(r.output_size), 0) FROM runs r JOIN hooks h ON h.id = r.hook_id
-             WHERE h.deleted_at IS NULL",
+             WHERE r.output_size IS NOT NULL AND h.deleted_at IS NULL",
         )
         .fetch_one(&self.pool)
         .await?;

@@ -1,31 +1,16 @@
-//! Dependencies and assets, and their versions.
+//! Dependencies and assets, and their versions; what makes one live is in a file of its own.
+
+mod writing;
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
 
-use super::{Database, Write, millis, parse, row, time, unique};
+use super::{Database, parse, row, time};
 use crate::model::{AssetToken, Histo, Owner, Page, RelativePath, Stored, StoredId, StoredKind, StoredVersion, UserId};
 use crate::store::Result;
 
-/// A content about to become a version.
-#[derive(Debug)]
-pub struct NewStored<'a> {
-    pub kind: StoredKind,
-    pub owner: UserId,
-    pub path: &'a RelativePath,
-    /// Becomes an asset's, if it has none yet or `renew` is set.
-    pub token: Option<&'a AssetToken>,
-    pub renew: bool,
-    pub inline: bool,
-    pub size: u64,
-    pub files: u64,
-    pub digest: &'a str,
-    /// How many versions are kept, this one included; 0: all.
-    pub keep: u32,
-    pub now: DateTime<Utc>,
-}
+pub use writing::{Neighbour, NewStored};
 
 row! {
     struct StoredRow {
@@ -93,42 +78,6 @@ const STORED: &str = "SELECT f.id, f.kind, f.owner_id, u.name AS owner_name, f.p
 const LIVE: &str = "JOIN stored_versions v ON v.file_id = f.id AND v.histo = f.histo";
 
 impl Database {
-    /// Makes a new version of what an owner has at a path, and the file if there is none. `place` puts the content where the
-    /// id and the histo say, inside the transaction. Also gives the versions that are too many, which are off the record.
-    pub async fn store<F>(
-        &self,
-        new: &NewStored<'_>,
-        place: impl FnOnce(StoredId, Histo) -> F + Send,
-    ) -> Result<(Stored, bool, Vec<Histo>)>
-    where
-        F: Future<Output = Result<()>> + Send,
-    {
-        let mut tx = self.write().await?;
-        let before: Option<(String, String)> =
-            sqlx::query_as("SELECT id, histo FROM stored_files WHERE owner_id = $1 AND kind = $2 AND path = $3")
-                .bind(new.owner.to_string())
-                .bind(new.kind.as_str())
-                .bind(new.path.as_str())
-                .fetch_optional(&mut *tx)
-                .await?;
-        let is_new = before.is_none();
-        let (id, last) = match before {
-            Some((id, histo)) => (parse(&id)?, Some(parse(&histo)?)),
-            None => (StoredId::new(), None),
-        };
-        let histo = Histo::next(new.now, last.as_ref());
-        write_file(&mut tx, id, &histo, new, is_new).await?;
-        let old = write_version(&mut tx, id, &histo, new).await?;
-        place(id, histo).await?;
-        let row: StoredRow = sqlx::query_as(AssertSqlSafe(format!("{STORED} {LIVE} WHERE f.id = $1")))
-            .bind(id.to_string())
-            .fetch_one(&mut *tx)
-            .await?;
-        let stored = row.read()?;
-        tx.commit().await?;
-        Ok((stored, is_new, old))
-    }
-
     pub async fn stored(&self, kind: StoredKind, id: StoredId) -> Result<Option<Stored>> {
         let row: Option<StoredRow> =
             sqlx::query_as(AssertSqlSafe(format!("{STORED} {LIVE} WHERE f.id = $1 AND f.kind = $2")))
@@ -227,54 +176,4 @@ impl Database {
             .await?;
         Ok(count.unsigned_abs())
     }
-}
-
-async fn write_file(tx: &mut Write, id: StoredId, histo: &Histo, new: &NewStored<'_>, is_new: bool) -> Result<()> {
-    let sql = if is_new {
-        "INSERT INTO stored_files (id, histo, inline, updated_at, token, owner_id, kind, path, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $4)"
-    } else {
-        "UPDATE stored_files SET histo = $2, inline = $3, updated_at = $4,
-         token = CASE WHEN $6 OR token IS NULL THEN $5 ELSE token END WHERE id = $1"
-    };
-    let query = sqlx::query(sql)
-        .bind(id.to_string())
-        .bind(histo.as_str())
-        .bind(new.inline)
-        .bind(millis(new.now))
-        .bind(new.token.map(AssetToken::expose));
-    let query = if is_new {
-        query.bind(new.owner.to_string()).bind(new.kind.as_str()).bind(new.path.as_str())
-    } else {
-        query.bind(new.renew)
-    };
-    query.execute(&mut **tx).await.map_err(unique("a file at this path"))?;
-    Ok(())
-}
-
-/// Writes the version, and gives those that are too many now.
-async fn write_version(tx: &mut Write, id: StoredId, histo: &Histo, new: &NewStored<'_>) -> Result<Vec<Histo>> {
-    sqlx::query(
-        "INSERT INTO stored_versions (file_id, histo, size, files, digest, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(id.to_string())
-    .bind(histo.as_str())
-    .bind(i64::try_from(new.size).unwrap_or(i64::MAX))
-    .bind(i64::try_from(new.files).unwrap_or(i64::MAX))
-    .bind(new.digest)
-    .bind(millis(new.now))
-    .execute(&mut **tx)
-    .await?;
-    if new.keep == 0 {
-        return Ok(Vec::new());
-    }
-    let old: Vec<String> = sqlx::query_scalar(
-        "DELETE FROM stored_versions WHERE file_id = $1 AND histo NOT IN
-         (SELECT histo FROM stored_versions WHERE file_id = $1 ORDER BY histo DESC LIMIT $2) RETURNING histo",
-    )
-    .bind(id.to_string())
-    .bind(new.keep)
-    .fetch_all(&mut **tx)
-    .await?;
-    old.iter().map(|histo| parse(histo)).collect()
 }

@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 
 use super::super::{Database, millis, parse, row, time};
 use crate::model::{
-    CallbackId, Delivery, DeliveryAttempt, DeliveryId, DeliveryStatus, EventId, Page, SubscriptionId, UserId,
+    CallbackId, Delivery, DeliveryAttempt, DeliveryId, DeliveryStatus, EventId, Page, RunId, SubscriptionId, UserId,
 };
 use crate::store::{Result, StoreError};
 
@@ -117,6 +117,14 @@ impl Database {
             .bind(page.offset)
             .fetch_all(&self.pool)
             .await?;
+        self.with_attempts(rows, "''").await
+    }
+
+    /// The last deliveries of what happened in a run, without what was answered, the newest first.
+    pub async fn deliveries_of_run(&self, run: RunId, most: u32) -> Result<Vec<Delivery>> {
+        let sql = format!("{SELECT} WHERE e.run_id = $1 ORDER BY d.id DESC LIMIT $2");
+        let rows: Vec<DeliveryRow> =
+            sqlx::query_as(AssertSqlSafe(sql)).bind(run.to_string()).bind(most).fetch_all(&self.pool).await?;
         self.with_attempts(rows, "''").await
     }
 
