@@ -7,6 +7,7 @@ mod keep;
 mod kernel;
 mod list;
 mod outbound;
+mod taken;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ pub use files::FileSettings;
 pub use keep::{InboxSettings, KeepSettings};
 pub use kernel::{ExecutorChoice, KernelSettings};
 pub use outbound::OutboundSettings;
+pub use taken::take_secrets;
 
 use crate::model::{ApiToken, SecretKey};
 
@@ -161,7 +163,7 @@ impl Settings {
     /// # Errors
     /// Names the file or variable that cannot be used.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        Self::read(file, std::env::vars().collect())
+        Self::read(file, taken::variables().collect())
     }
 
     fn read(file: Option<&Path>, variables: std::collections::HashMap<String, String>) -> Result<Self, ConfigError> {

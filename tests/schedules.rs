@@ -108,6 +108,21 @@ async fn a_schedule_is_made_shown_changed_and_deleted() {
     assert_eq!(made["params"], json!({"region": "South", "pin": "***"}), "what is sensitive is not shown");
     assert_eq!((&made["overlap"], &made["missed"], &made["hook"]), (&json!("skip"), &json!("run_once"), &hook["id"]));
 
+    // What was read and is sent back keeps what was not shown.
+    let caller = app.app().service().authenticate(&ADMIN.parse().unwrap()).await.unwrap();
+    let id = made["id"].as_str().unwrap().parse().unwrap();
+    for (method, to) in [(Method::PATCH, path(&made)), (Method::POST, "/v1/schedules".to_owned())] {
+        let mut body = wish.clone();
+        body["params"] = json!({"region": "West", "pin": "***"});
+        if method == Method::PATCH {
+            body.as_object_mut().unwrap().remove("path");
+        }
+        let kept = ok(app.api(method, &to).json(&body).send().await.unwrap()).await;
+        assert_eq!(kept["params"], body["params"]);
+        let stored = app.app().service().schedule(&caller, id).await.unwrap();
+        assert_eq!(json!(stored.params), json!({"region": "West", "pin": "1234"}));
+    }
+
     let again = app
         .api(Method::POST, "/v1/schedules")
         .json(&json!({"hook": hook["id"], "cron": "@hourly"}))
@@ -132,6 +147,7 @@ async fn a_schedule_is_made_shown_changed_and_deleted() {
         (json!({"tz": "Moon/Base"}), "tz", "IANA"),
         (json!({"params": [1]}), "params", "object"),
         (json!({"params": {"region": ["a"]}}), "region", ""),
+        (json!({"params": {"pin": "***"}}), "params", "stands for"),
         (json!({"overlap": "queue"}), "overlap", "skip or allow"),
         (json!({"missed": "all"}), "missed", "run_once or skip"),
         (json!({"every": "day"}), "every", "not known"),

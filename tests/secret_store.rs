@@ -1,17 +1,18 @@
 //! Secrets that users give the server to keep: who may read them, that nothing else holds them, and that runs do not show them.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::process::{Command, Stdio};
 
 use nbhook::config::{ExecutorChoice, Secret, Settings};
 use reqwest::{Method, Response};
 use serde_json::json;
 
-use crate::app::{ADMIN, TestApp, World, allow_local, eventually, notebook, ok, problem, run_of, url};
-use crate::binary::Server;
+use crate::app::{ADMIN, TestApp, World, allow_local, eventually, notebook, ok, problem, python, run_of, url};
+use crate::binary::{Server, nbhook};
 use crate::manager::Visitor;
-use crate::receiver::Receiver;
+use crate::receiver::{Received, Receiver};
 
-const VALUE: &str = "hush-hush \"4711\" & Zürich";
+const VALUE: &str = "hush-hush \"x4711x\" & Zürich";
 
 async fn put(app: &TestApp, token: &str, name: &str, value: &str) -> Response {
     let request = app.api_as(token, Method::PUT, &format!("/v1/secrets/{name}"));
@@ -114,7 +115,7 @@ async fn a_secret_sealed_for_another_owner_or_with_another_key_does_not_open() {
 
 /// Prints a secret in every way that notebooks have, and then answers before it ends.
 const SHOWS: &str = r"
-import base64, html, json, os, sys, urllib.parse
+import base64, html, json, os, re, sys, urllib.parse
 import nbhook
 from IPython.display import HTML, display
 from nbhook import secret, webhook
@@ -123,16 +124,18 @@ run_token = os.environ['NBHOOK_RUN_TOKEN']
 print(value, repr(value), run_token, dict(os.environ))
 print(json.dumps({'a': value}), json.dumps(value, ensure_ascii=False), base64.b64encode(value.encode()).decode())
 print(urllib.parse.quote(value), urllib.parse.quote_plus(value), html.escape(value))
+print(ascii(value), value.encode(), json.dumps(json.dumps({value: 1})), html.escape(value).replace('&quot;', '&#34;'))
+print(re.sub('%..', lambda match: match[0].lower(), urllib.parse.quote(value)), repr(value + chr(39)))
 sys.stderr.write('error ' + value + '\n')
 display(HTML('<b>' + html.escape(value) + '</b>'))
-display({'text/plain': 'x', 'application/json': {'deep': [value]}}, raw=True)
+display({'text/plain': 'x', 'application/json': {'deep': [value], value: 1, 'image/png': value}, 'x/' + value: 'x'}, raw=True)
 nbhook.progress(1, 2, 'with ' + value)
 print('all was printed')
 ";
 
 /// What shows of it, whatever is done to it.
 fn shown(text: &str) -> Vec<&str> {
-    ["4711", "NzExIi", "hush-hush"].into_iter().filter(|part| text.contains(part)).collect()
+    ["x4711x", "NDcxMXgi", "hush-hush"].into_iter().filter(|part| text.contains(part)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,9 +146,12 @@ async fn what_a_run_has_read_shows_in_nothing_that_is_kept_or_told_of_it() {
     ok(put(&app, &alice, "warehouse", VALUE).await).await;
     ok(put(&app, &bob, "of_bob", "something-of-bob").await).await;
     let ends = "assert secret.get('of_bob', 'nothing') == 'nothing' and [s['name'] for s in secret.list()] == ['warehouse']\n\
-        webhook.respond_json({'value': value})\nif kind == 'raise':\n    raise ValueError('no: ' + value)";
+        if kind == 'file':\n    answer = {'kind': 'file', 'path': '/tmp/' + value}\n    \
+        display({'text/plain': 'x'}, metadata={'nbhook': {'response': answer}}, raw=True)\n\
+        webhook.respond_json({'value': value})\nif kind == 'raise':\n    raise type('E_' + value, (Exception,), {})('no: ' + value)";
     let params = json!({"notif_down": "down@example.org"});
-    let sends = "webhook.callback('told', {'value': value, 'deep': [value]})";
+    let sends = "webhook.callback('told', {value: 1, 'image/png': value, 'deep': [value]})\nwebhook.callback(value, 1)\n\
+        for piece in [value[:13], value[13:]]:\n    print(piece, end='', flush=True)";
     let body = json!({"path": "s.ipynb", "params": params, "notebook": notebook(&[SHOWS, sends, ends]),
         "callbacks": {"told": {"{$request.query.to}": {}}}});
     let hook = ok(app.api_as(&alice, Method::POST, "/v1/hooks").json(&body).send().await.unwrap()).await;
@@ -156,26 +162,28 @@ async fn what_a_run_has_read_shows_in_nothing_that_is_kept_or_told_of_it() {
     let answer = app.call(&hook, &[("kind", "answer"), ("to", &to)]).await;
     let first = run_of(&answer);
     assert_eq!(ok(answer).await["value"], VALUE, "what a notebook answers is its own");
-    let failed = app
-        .http
-        .get(url(&hook))
-        .query(&[("kind", "raise"), ("to", to.as_str())])
-        .bearer_auth(&alice)
-        .send()
-        .await
-        .unwrap();
-    let second = run_of(&failed);
-    let told = problem(failed, 500).await;
+    let mut fails = Vec::new();
+    for kind in ["file", "raise"] {
+        let call = app.http.get(url(&hook)).query(&[("kind", kind), ("to", to.as_str())]).bearer_auth(&alice);
+        fails.push(call.send().await.unwrap());
+    }
+    let [third, second] = [&fails[0], &fails[1]].map(run_of);
+    let [no_file, told] = [problem(fails.remove(0), 500).await, problem(fails.remove(0), 500).await];
+    assert_eq!(no_file["detail"].as_str().unwrap(), "respond_file: `***` does not exist");
+    assert_eq!(told["ename"], "E_***", "{told}");
     assert!(told["traceback"].is_array() && told["evalue"].as_str().unwrap().starts_with("no: ***"), "{told}");
     app.quiet().await;
     app.app().service().send_notices().await.unwrap();
-    let got = receiver.wait_for(3).await;
-    assert_eq!(got[0].json(), json!({"value": "***", "deep": ["***"]}), "a declared callback");
+    let got = receiver.wait_for(5).await;
+    let sent = got.iter().map(Received::json).find(|body| body["image/png"].is_string());
+    assert_eq!(sent.unwrap(), json!({"***": 1, "image/png": "***", "deep": ["***"]}), "a declared callback");
+    assert_eq!(got.len(), 5);
     let mut texts: Vec<_> = got.iter().map(|one| String::from_utf8_lossy(&one.body).into_owned()).collect();
     texts.push(told.to_string());
     for path in [
         format!("/v1/runs/{first}"),
         format!("/v1/runs/{second}"),
+        format!("/v1/runs/{third}"),
         format!("/v1/runs/{first}/output"),
         format!("/v1/runs/{second}/output"),
         "/v1/runs".to_owned(),
@@ -186,13 +194,14 @@ async fn what_a_run_has_read_shows_in_nothing_that_is_kept_or_told_of_it() {
         assert!(response.status().is_success(), "{path}");
         texts.push(response.text().await.unwrap());
     }
-    let output = &texts[6];
+    assert!(texts[6].contains("`***`, which is not declared"), "{}", texts[6]);
+    let output = texts.iter().find(|text| text.contains("nbformat_minor")).unwrap();
     assert!(output.contains("all was printed") && output.contains("***"), "{output}");
     for text in &texts {
         assert_eq!(shown(text), [""; 0], "{text}");
         assert!(!text.contains("nbr_"), "the run's own token: {text}");
     }
-    for part in ["hush-hush \\\"4711", "hush-hush \"4711", "NzExIi", "nbr_"] {
+    for part in ["hush-hush \\\"x4711x", "hush-hush \"x4711x", "NDcxMXgi", "nbr_"] {
         assert!(!holds(&app, part), "{part} is kept somewhere");
     }
 }
@@ -269,6 +278,51 @@ async fn the_manager_shows_names_and_what_came_of_mails_and_no_value() {
     let page = visitor.page("/manager/notifications").await;
     assert!(page.contains("ann@example.org") && page.contains("&lt;script&gt;alert(1)"), "{page}");
     assert!(!page.contains("<script>alert") && shown(&page).is_empty(), "{page}");
+}
+
+/// `nbhook` without root's rights to look into all processes.
+#[expect(clippy::disallowed_methods, reason = "a test's own process, killed by `Server`")]
+fn nbhook_of_a_user(args: &[&str]) -> Command {
+    let command = nbhook(args);
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return command;
+    }
+    let mut confined = Command::new("setpriv");
+    confined
+        .args(["--bounding-set", "-sys_ptrace,-sys_admin,-perfmon"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => confined.env(name, value),
+            None => confined.env_remove(name),
+        };
+    }
+    confined.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    confined
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notebook_cannot_look_into_the_process_of_the_server() {
+    let data = tempfile::tempdir().unwrap();
+    let mut command = nbhook_of_a_user(&["serve", "--listen", "127.0.0.1:0"]);
+    command.arg("--data").arg(data.path()).arg("--python").arg(python()).current_dir(data.path());
+    command.env("NBHOOK_ADMIN_TOKEN", "nba_of-the-environment").env("NBHOOK_SECRET_KEY", "11".repeat(32));
+    let server = Server::from_command(command, data.path());
+    let put = server.api(Method::PUT, "/v1/secrets/one").json(&json!({"value": "hunter2"}));
+    ok(put.send().await.unwrap()).await;
+    assert!(!data.path().join(".nbhook/secret.key").exists(), "the key is the one in the environment");
+    let looks = "import os\nfrom nbhook import secret, webhook\nfound = {'secret': secret.get('one')}\n\
+        def look(name, how):\n    try:\n        how()\n        found[name] = 'open'\n    except PermissionError:\n        found[name] = 'closed'\n\
+        for name in ['environ', 'mem', 'maps']:\n    look(name, lambda: open(f'/proc/{pid}/{name}', 'rb').close())\n\
+        look('files', lambda: os.readlink(f'/proc/{pid}/fd/2'))\nlook('own', lambda: open('/proc/self/environ').read())\n\
+        webhook.respond_json(found)";
+    let body = json!({"path": "looks.ipynb", "notebook": notebook(&[looks])});
+    let hook = ok(server.api(Method::POST, "/v1/hooks").json(&body).send().await.unwrap()).await;
+    let call = server.http.get(url(&hook)).query(&[("pid", server.pid())]);
+    let found = ok(call.send().await.unwrap()).await;
+    let closed = json!({"secret": "hunter2", "environ": "closed", "mem": "closed", "maps": "closed", "files": "closed", "own": "open"});
+    assert_eq!(found, closed);
 }
 
 #[tokio::test(flavor = "multi_thread")]

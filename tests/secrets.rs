@@ -73,6 +73,11 @@ async fn reads_a_secret(app: &TestApp, owner: &str) -> (String, String) {
     let hook = app.deploy_as(owner, "reads.ipynb", &notebook(&[source]), json!({})).await;
     let answer = ok(app.call(&hook, &[]).await).await;
     assert_eq!(answer[1], value);
+    let source = "from nbhook import secret\nraise type('E_' + secret.get('kept'), (Exception,), {})";
+    let params = json!({"notif_down": "down@example.org"});
+    let hook = app.deploy_as(owner, "raises.ipynb", &notebook(&[source]), params).await;
+    let failed = app.http.get(url(&hook)).bearer_auth(owner).send().await.unwrap();
+    assert_eq!((failed.status().as_u16(), failed.text().await.unwrap().contains(value)), (500, false));
     (answer[0].as_str().unwrap().to_owned(), value.to_owned())
 }
 

@@ -73,6 +73,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub use crate::config::take_secrets;
 use context::{Context, Streams};
 use credentials::ConnectionArgs;
 use error::CliError;

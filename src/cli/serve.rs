@@ -12,6 +12,7 @@ use super::error::CliError;
 use crate::app::{App, Seams};
 use crate::config::{LogFormat, Settings};
 use crate::kernel::environment::Requirements;
+use crate::kernel::process;
 
 /// Run the server
 ///
@@ -109,6 +110,10 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 
 /// Starts a server, with a progress bar while the kernel environment is made.
 pub(super) async fn start(ctx: &Context, settings: Settings, requirements: Requirements) -> Result<App, CliError> {
+    // Notebooks run as the same user.
+    if let Err(error) = process::hide() {
+        tracing::warn!(%error, "cannot keep other processes from looking into the server");
+    }
     let bar = ctx.progress(1, "starting");
     let shown = bar.clone();
     let started = App::start(settings, requirements, Seams::default(), move |progress| {

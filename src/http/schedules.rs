@@ -1,11 +1,14 @@
 //! `/v1/schedules`: when hooks run by themselves.
 
+mod hidden;
+
 use std::sync::Arc;
 
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
 
+use self::hidden::Hidden;
 use super::auth::Authenticated;
 use super::error::ApiError;
 use super::fields::Fields;
@@ -28,11 +31,8 @@ const READ_ONLY: &[&str] =
 
 /// A schedule; what its hook calls sensitive is not shown.
 pub(super) async fn view(service: &Service, schedule: &Schedule) -> Result<Value, ApiError> {
-    let hidden = service.hidden_params(schedule.hook).await?;
     let mut params = schedule.params.clone();
-    for (_, value) in params.iter_mut().filter(|(name, _)| hidden.contains(name)) {
-        *value = "***".into();
-    }
+    hidden(service, schedule.hook).await?.hide(&mut params);
     Ok(json!({
         "id": schedule.id,
         "hook": schedule.hook,
@@ -51,6 +51,10 @@ pub(super) async fn view(service: &Service, schedule: &Schedule) -> Result<Value
         "created_at": reply::time(schedule.created_at),
         "updated_at": reply::time(schedule.updated_at),
     }))
+}
+
+async fn hidden(service: &Service, hook: HookId) -> Result<Hidden, ApiError> {
+    Ok(Hidden::new(&service.hidden_params(hook).await?))
 }
 
 /// The fields that a schedule is made of, where they are given.
@@ -76,6 +80,14 @@ impl Wanted {
             missed: parsed(fields.line("missed", LONGEST)?)?,
             enabled: fields.flag("enabled")?,
         })
+    }
+
+    /// With the parameters that were shown as hidden as they are kept.
+    fn keeping(mut self, hidden: &Hidden, kept: Option<&Schedule>) -> Result<Self, Invalid> {
+        if let Change::Set(params) = &mut self.params {
+            hidden.keep(params, kept.map(|schedule| &schedule.params))?;
+        }
+        Ok(self)
     }
 
     /// With what is not given as it was, or as is usual.
@@ -141,6 +153,9 @@ pub(super) async fn create(
     let wanted = Wanted::take(&mut fields)?;
     let hook = hook(&mut fields, &service, &caller).await?;
     fields.end()?;
+    let page = Page { limit: 1, offset: 0 };
+    let replaced = service.schedules(&caller, None, Some(hook), None, page).await?;
+    let wanted = wanted.keeping(&hidden(&service, hook).await?, replaced.first())?;
     let (schedule, is_new) = service.set_schedule(&caller, hook, wanted.over(None)?).await?;
     let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     response.insert_header((LOCATION, format!("/v1/schedules/{}", schedule.id)));
@@ -182,6 +197,7 @@ pub(super) async fn change(
     fields.pass_over(READ_ONLY, &view(&service, &before).await?)?;
     let wanted = Wanted::take(&mut fields)?;
     fields.end()?;
+    let wanted = wanted.keeping(&hidden(&service, before.hook).await?, Some(&before))?;
     let (schedule, _) = service.set_schedule(&caller, before.hook, wanted.over(Some(&before))?).await?;
     Ok(HttpResponse::Ok().json(view(&service, &schedule).await?))
 }

@@ -1,9 +1,7 @@
-//! Which parameters and headers are secret, the copy of a call that has them masked, and masking them in what a run leaves.
+//! Which parameters and headers are secret, and the copy of a call that has them masked.
 
 use chrono::NaiveDate;
-use serde_json::Value;
 
-use super::Notebook;
 use super::parameters::{ParamValue, Parameters, date_time};
 use super::spellings::{SHORTEST_SECRET, as_written};
 
@@ -86,57 +84,6 @@ pub(super) fn without_secrets(value: &ParamValue, sensitive: &[String]) -> Param
 pub fn is_secret_header(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     SECRET_HEADERS.iter().any(|part| name.contains(part))
-}
-
-/// Masks every secret in a text.
-pub fn mask(text: &mut String, secrets: &[String]) {
-    for secret in secrets {
-        if text.contains(secret.as_str()) {
-            *text = text.replace(secret.as_str(), MASK);
-        }
-    }
-}
-
-impl Notebook {
-    /// Masks secrets in everything that cells have left as outputs; pictures and the like are not looked into.
-    pub fn mask_outputs(&mut self, secrets: &[String]) {
-        if secrets.is_empty() {
-            return;
-        }
-        // Not by index, which would give a Markdown cell outputs.
-        let outputs = self.cells_mut().iter_mut().filter_map(|cell| cell.get_mut("outputs")?.as_array_mut());
-        for output in outputs.flatten() {
-            for key in ["text", "evalue", "traceback", "data", "metadata"] {
-                if let Some(value) = output.get_mut(key) {
-                    mask_value(value, secrets);
-                }
-            }
-        }
-        if let Some(widgets) = self.widgets_mut() {
-            mask_value(widgets, secrets);
-        }
-    }
-}
-
-/// Masks every secret in the texts and numbers of a JSON value.
-pub fn mask_value(value: &mut Value, secrets: &[String]) {
-    match value {
-        Value::String(text) => mask(text, secrets),
-        Value::Number(number) if secrets.contains(&number.to_string()) => *value = MASK.into(),
-        Value::Array(items) => items.iter_mut().for_each(|item| mask_value(item, secrets)),
-        Value::Object(map) => {
-            let texts = map.iter_mut().filter(|(key, _)| !is_base64(key));
-            texts.for_each(|(_, value)| mask_value(value, secrets));
-        }
-        _ => {}
-    }
-}
-
-/// Whether nbformat has data of this media type as base64, in which a short secret could come up by chance.
-fn is_base64(media_type: &str) -> bool {
-    let starts = |kind: &str| media_type.starts_with(kind);
-    media_type != "image/svg+xml"
-        && (starts("image/") || starts("audio/") || starts("video/") || starts("application/pdf"))
 }
 
 struct Redaction<'a> {

@@ -57,7 +57,7 @@ impl Service {
         }
         let mut body = None;
         if !run.live.was_answered() {
-            let mut told = self.body(&prepared, &mut ending, false).await;
+            let mut told = self.body(run, &prepared, &mut ending, false).await;
             if let ReplyBody::Failed(error) = &mut told
                 && !prepared.for_owner
             {
@@ -102,7 +102,7 @@ impl Service {
             // The run's end will tell what is wrong with it.
             Some(Err(_)) | None => return,
         };
-        let body = self.body(prepared, &mut ending, true).await;
+        let body = self.body(run, prepared, &mut ending, true).await;
         if ending.error.is_none() {
             run.early = body.answered();
             self.tell(run, body).await;
@@ -114,6 +114,8 @@ impl Service {
         let Answered { prepared, mut ending, kernel, saving, slot, .. } = answered;
         ending.answered = ending.answered.or(run.early.take());
         self.call_back_at_end(&mut run, &prepared, &mut ending).await;
+        // What has come since it was masked may quote the notebook too.
+        ending.mask(&run.live.masks.texts());
         let (id, attempt) = (run.order.id, run.live.attempt());
         let state = ending.state();
         let request = self.rest_of_request(&run).await;
@@ -181,15 +183,16 @@ impl Service {
     }
 
     /// What the caller gets; a response that turns out not to be possible makes the run a failed one.
-    async fn body(&self, run: &Prepared, ending: &mut Ending, goes_on: bool) -> ReplyBody {
+    async fn body(&self, run: &Run, prepared: &Prepared, ending: &mut Ending, goes_on: bool) -> ReplyBody {
         if let Some(error) = ending.error.clone().filter(|error| error.kind != ErrorKind::Reported) {
             return ReplyBody::Failed(error);
         }
-        let roots = [run.workdir.clone(), run.scratch.path().to_owned()];
-        let now = self.clock.now();
-        match ending::reply(ending, &run.hook, &run.notebook, roots, &self.kernels, now, goes_on).await {
+        let Prepared { hook, notebook, workdir, scratch, .. } = prepared;
+        let roots = [workdir.clone(), scratch.path().to_owned()];
+        match ending::reply(ending, hook, notebook, roots, &self.kernels, self.clock.now(), goes_on).await {
             Ok(body) => body,
-            Err(error) => {
+            Err(mut error) => {
+                ending::mask_error(&mut error, &run.live.masks.texts());
                 ending.error = Some(error.clone());
                 ReplyBody::Failed(error)
             }

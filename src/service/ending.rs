@@ -11,7 +11,7 @@ use super::kernels::Kernels;
 use super::reply::{Content as ReplyContent, ReplyBody};
 use crate::kernel::{ExecutedCell, Execution, Outcome};
 use crate::model::{CellStatus, CellTiming, ErrorKind, Hook, RunError, RunState};
-use crate::notebook::{CellOutputs, Injected, Notebook, mask};
+use crate::notebook::{CellOutputs, Injected, Notebook, Secrets, mask};
 use crate::response::{self, Accept, Answer, Content};
 use crate::store::NewDeclared;
 
@@ -112,12 +112,14 @@ impl Ending {
     }
 
     /// Masks a call's secrets in what is kept and told of the run; the notebook's answer is its own.
-    pub(super) fn mask(&mut self, secrets: &[String]) {
-        let error = self.error.iter_mut().flat_map(|error| {
-            let texts = [Some(&mut error.detail), error.evalue.as_mut()];
-            texts.into_iter().flatten().chain(&mut error.traceback)
-        });
-        error.chain(&mut self.warnings).for_each(|text| mask(text, secrets));
+    pub(super) fn mask(&mut self, secrets: &Secrets) {
+        if let Some(error) = &mut self.error {
+            mask_error(error, secrets);
+        }
+        self.warnings.iter_mut().for_each(|text| mask(text, secrets));
+        if let Some((_, Some(media_type))) = &mut self.answered {
+            mask(media_type, secrets);
+        }
     }
 
     pub(super) fn answers_with_a_file(&self) -> bool {
@@ -127,6 +129,13 @@ impl Ending {
     pub(super) fn state(&self) -> RunState {
         self.error.as_ref().map_or(RunState::Succeeded, |error| error.kind.state())
     }
+}
+
+/// Masks all that a notebook may have written into an error.
+pub(super) fn mask_error(error: &mut RunError, secrets: &Secrets) {
+    let RunError { kind: _, detail, cell: _, ename, evalue, traceback } = error;
+    let texts = [Some(detail), ename.as_mut(), evalue.as_mut()].into_iter().flatten();
+    texts.chain(traceback).for_each(|text| mask(text, secrets));
 }
 
 fn timing(cell: &ExecutedCell, original: Option<usize>) -> CellTiming {

@@ -14,7 +14,7 @@ use crate::model::{
     Attachment, Caller, EmailAddress, Invalid, MailRecord, MailState, NotificationId, Owner, Page, RunId, UserMail,
     attachment_name,
 };
-use crate::notebook::mask;
+use crate::notebook::{Secrets, mask};
 use crate::store::{DueMail, MailLimits, NewMail, QueuedMail};
 
 /// What one user may send.
@@ -58,7 +58,7 @@ impl NewNotification {
     }
 
     /// The mail, in which neither kind of text is missing.
-    fn into_mail(self, masked: &[String], is_sender: impl Fn(&EmailAddress) -> bool) -> UserMail {
+    fn into_mail(self, masked: &Secrets, is_sender: impl Fn(&EmailAddress) -> bool) -> UserMail {
         let Self { to, mut subject, html, text, from, files } = self;
         let mut text = text.unwrap_or_else(|| plain::of_html(html.as_deref().unwrap_or_default()));
         let mut html = html.unwrap_or_else(|| plain::to_html(&text));
@@ -173,12 +173,13 @@ mod tests {
 
     #[test]
     fn a_mail_has_both_kinds_of_text_no_secret_and_files_with_types() {
-        let mail = wished(Some("<p>It is <b>hush</b> &amp; more</p>"), None).into_mail(&["hush".to_owned()], |_| false);
+        let known = Secrets::new(["hush".to_owned()]);
+        let mail = wished(Some("<p>It is <b>hush</b> &amp; more</p>"), None).into_mail(&known, |_| false);
         assert_eq!((mail.subject.as_str(), mail.text.as_str()), ("key ***", "It is *** & more"));
         assert_eq!(mail.html, "<p>It is <b>***</b> &amp; more</p>");
         assert_eq!((mail.files[0].name.as_str(), mail.files[0].media_type.as_str()), ("report.csv", "text/csv"));
         assert_eq!(mail.reply_to, Some(address("me@b.c")));
-        let mail = wished(None, Some("1 < 2\n")).into_mail(&[], |from| *from == address("me@b.c"));
+        let mail = wished(None, Some("1 < 2\n")).into_mail(&Secrets::default(), |from| *from == address("me@b.c"));
         assert!(mail.html.contains("1 &lt; 2") && mail.reply_to.is_none(), "{}", mail.html);
     }
 

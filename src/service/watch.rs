@@ -16,7 +16,7 @@ use super::credential::{Credential, Masks};
 use crate::clock::SharedClock;
 use crate::kernel::{Happening, Observer, progress_in_display, progress_in_stream};
 use crate::model::{Caller, CellStatus, CellTiming, Progress, RunEvent, RunId, RunState};
-use crate::notebook::{Excerpt, Injected, mask};
+use crate::notebook::{Excerpt, Injected, Secrets, mask};
 use crate::response::{self, Callback};
 
 /// What is kept of a run: so many events, and so many bytes of text.
@@ -326,7 +326,7 @@ impl Watcher {
         }
     }
 
-    fn progress(&self, progress: Option<Progress>, secrets: &[String]) {
+    fn progress(&self, progress: Option<Progress>, secrets: &Secrets) {
         let Some(mut progress) = progress else { return };
         if let Some(message) = &mut progress.message {
             mask(message, secrets);

@@ -5,7 +5,7 @@
     secret.add("warehouse", "…")       # once, where nobody else sees it
     password = secret.get("warehouse") # also while the server runs the notebook
 
-The server keeps them encrypted. Only you and the runs of your notebooks can read them, and what a run has read is masked in its output,
+The server keeps them encrypted. It tells them to you and the runs of your notebooks only, and what a run has read is masked in its output,
 its errors and its mails. ``add`` and ``delete`` do nothing inside a run.
 
 Every function takes ``debug=True``, which prints each request and its reply, without values. Errors: see ``nbhook.NbhookError``.

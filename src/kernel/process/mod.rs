@@ -31,7 +31,7 @@ pub use command::{Command, Resources, command};
 pub use exit::Exit;
 pub use oneshot::{HelperError, Output, run_to_end};
 pub use orphans::kill_orphans;
-pub use sys::disk_room;
+pub use sys::{disk_room, hide};
 pub(in crate::kernel) use sys::{packet_sockets, send_with_files};
 pub use usage::{Usage, usage};
 

@@ -1,4 +1,5 @@
-//! The system calls that std has no safe name for. The only unsafe code of the crate; nothing here decides anything.
+//! The system calls that std has no safe name for. With `config/taken.rs` the only unsafe code of the crate; nothing here decides
+//! anything.
 #![expect(
     unsafe_code,
     reason = "prctl, setrlimit, kill, waitid, socketpair, sendmsg and statvfs have no safe counterpart in std"
@@ -75,6 +76,20 @@ fn die_with_parent(_parent: u32) -> io::Result<()> {
 type Resource = libc::__rlimit_resource_t;
 #[cfg(not(target_os = "linux"))]
 type Resource = libc::c_int;
+
+/// Lets no process of the same user look into this one, unless it may look into all: its environment, memory and files, and by a
+/// debugger. No core is dumped of it either. What it starts is as any other process, once it is another program.
+#[cfg(target_os = "linux")]
+pub fn hide() -> io::Result<()> {
+    const NO: libc::c_ulong = 0;
+    // SAFETY: prctl takes plain numbers.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, NO, NO, NO, NO) })
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn hide() -> io::Result<()> {
+    Ok(())
+}
 
 /// Sets a soft and a hard limit, neither above the hard limit that there is.
 fn limit(resource: Resource, soft: u64, hard: u64) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::Secrets;
 use super::{Language, Notebook, ParamValue, Parameters, inject_into, injected, notebook, params, source};
 
 fn query(pairs: &[(&str, &str)]) -> Parameters {
@@ -187,7 +188,7 @@ fn secrets_are_masked_in_outputs_but_not_in_pictures() {
     let outputs = json!([
         {"output_type": "stream", "name": "stdout", "text": ["it is s3cr3t-1\n", "stdout"]},
         {"output_type": "display_data", "metadata": {"s": "s3cr3t-1"},
-            "data": {"image/png": "AAs3cr3t-1AA", "image/svg+xml": "<a>s3cr3t-1</a>", "application/json": {"a": [987_654, 9]}}},
+            "data": {"image/png": "AA987654AAAA", "image/svg+xml": "<a>s3cr3t-1</a>", "application/json": {"a": [987_654, 9]}}},
         {"output_type": "error", "ename": "E", "evalue": "s3cr3t-1", "traceback": ["s3cr3t-1"]}
     ]);
     let cell =
@@ -195,11 +196,11 @@ fn secrets_are_masked_in_outputs_but_not_in_pictures() {
     let markdown = json!({"cell_type": "markdown", "metadata": {}, "source": "# x"});
     let file = json!({"cells": [cell, markdown.clone()], "metadata": {}, "nbformat": 4, "nbformat_minor": 4});
     let mut notebook = Notebook::from_value(file).unwrap();
-    notebook.mask_outputs(&["s3cr3t-1".to_owned(), "987654".to_owned(), "stdout-".to_owned()]);
+    notebook.mask_outputs(&Secrets::new(["s3cr3t-1", "987654", "stdout-"].map(str::to_owned)));
     let expected = json!([
         {"output_type": "stream", "name": "stdout", "text": ["it is ***\n", "stdout"]},
         {"output_type": "display_data", "metadata": {"s": "***"},
-            "data": {"image/png": "AAs3cr3t-1AA", "image/svg+xml": "<a>***</a>", "application/json": {"a": ["***", 9]}}},
+            "data": {"image/png": "AA987654AAAA", "image/svg+xml": "<a>***</a>", "application/json": {"a": ["***", 9]}}},
         {"output_type": "error", "ename": "E", "evalue": "***", "traceback": ["***"]}
     ]);
     assert_eq!(notebook.as_value()["cells"][0]["outputs"], expected);

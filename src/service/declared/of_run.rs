@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::of_call::Wanted;
 use crate::expression::{Response, Unresolved};
 use crate::model::{CallbackMethod, NextUrl, RunId, RunState, SigningSecret, Trigger, is_too_deep};
-use crate::notebook::mask_value;
+use crate::notebook::{Secrets, mask_value};
 use crate::response::{Answer, Callback, Content};
 use crate::service::attempt::Run;
 use crate::service::ending::Ending;
@@ -205,7 +205,7 @@ fn declared(one: &Wanted, url: String, body: Value, secrets: &[SigningSecret]) -
 }
 
 /// What is sent if the notebook sends nothing: its answer, or that there is another one.
-fn answer_of(run: RunId, ending: &Ending, secrets: &[String]) -> Value {
+fn answer_of(run: RunId, ending: &Ending, secrets: &Secrets) -> Value {
     let told = json!({"run": run, "state": RunState::Succeeded});
     let is_fit = |answer: &Value| !is_too_deep(answer) && answer.to_string().len() <= LARGEST;
     let mut answer = ending.answer.as_ref().and_then(json_of).filter(is_fit);
