@@ -196,3 +196,19 @@ fn every_file_says_what_it_is_for_and_holds_one_thing() {
 fn every_template_compiles() {
     nbhook::templates::Templates::load().expect("the templates of the binary");
 }
+
+/// SQLite would let whoever asks most often write most; `Database::write` has the turn, single statements ask for it.
+#[test]
+fn whoever_writes_to_the_database_asks_for_the_turn() {
+    let writes = |body: &str| ["INSERT ", "UPDATE ", "DELETE "].iter().any(|word| body.contains(word));
+    let mut functions = 0;
+    for path in sources(&src().join("store/database")).iter().filter(|path| !is_test(path)) {
+        for body in code(path).split("async fn ").skip(1).map(|rest| rest.split("\n    }\n").next().unwrap_or(rest)) {
+            let name = body.split('(').next().unwrap_or_default();
+            let alone = body.contains("&self.pool") && writes(body);
+            functions += usize::from(alone);
+            assert!(!alone || body.contains("self.turn()"), "{}: {name}", path.display());
+        }
+    }
+    assert!(functions > 10, "it is still written like that");
+}

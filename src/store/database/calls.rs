@@ -44,6 +44,7 @@ impl Database {
     }
 
     pub async fn keep_answer(&self, run: RunId, reply: &str, now: DateTime<Utc>, expires: DateTime<Utc>) -> Result<()> {
+        let _turn = self.turn().await?;
         sqlx::query(
             "INSERT INTO answers (run_id, reply, created_at, expires_at) VALUES ($1, $2, $3, $4)
              ON CONFLICT (run_id) DO NOTHING",
@@ -119,12 +120,14 @@ impl Database {
 
     /// Gives a key back whose call came to no run.
     pub async fn release_key(&self, run: RunId) -> Result<()> {
+        let _turn = self.turn().await?;
         sqlx::query("DELETE FROM idempotency_keys WHERE run_id = $1").bind(run.to_string()).execute(&self.pool).await?;
         Ok(())
     }
 
     /// Gives back the keys of calls that a killed server had not yet put on record.
     pub async fn release_lost_keys(&self) -> Result<()> {
+        let _turn = self.turn().await?;
         sqlx::query("DELETE FROM idempotency_keys WHERE run_id NOT IN (SELECT id FROM runs)")
             .execute(&self.pool)
             .await?;

@@ -186,6 +186,7 @@ impl Database {
     }
 
     pub async fn set_hook_params(&self, id: HookId, params: &HookParams, now: DateTime<Utc>) -> Result<()> {
+        let _turn = self.turn().await?;
         sqlx::query("UPDATE hooks SET params = $2, updated_at = $3 WHERE id = $1 AND deleted_at IS NULL")
             .bind(id.to_string())
             .bind(write_params(params)?)
@@ -197,6 +198,7 @@ impl Database {
 
     /// Makes an existing version the live one; says whether there is such a version.
     pub async fn promote(&self, id: HookId, histo: &Histo, now: DateTime<Utc>) -> Result<bool> {
+        let _turn = self.turn().await?;
         let done = sqlx::query(
             "UPDATE hooks SET histo = $2, updated_at = $3 WHERE id = $1 AND deleted_at IS NULL
              AND EXISTS (SELECT 1 FROM versions WHERE hook_id = $1 AND histo = $2)",

@@ -199,6 +199,7 @@ impl Database {
     ///
     /// There is one sender per data folder, so a claim needs no lease: a mail whose sender was killed is due again.
     pub async fn claim_notice(&self, now: DateTime<Utc>) -> Result<Option<Notice>> {
+        let _turn = self.turn().await?;
         let row: Option<NoticeRow> = sqlx::query_as(
             "UPDATE notices SET attempts = attempts + 1, claimed_at = COALESCE(claimed_at, $1)
              WHERE id = (SELECT id FROM notices WHERE finished_at IS NULL AND due_at <= $1 ORDER BY due_at LIMIT 1)
@@ -220,6 +221,7 @@ impl Database {
 
     /// The mail was sent, or given up because of `failure`.
     pub async fn finish_notice(&self, id: &str, failure: Option<&str>, now: DateTime<Utc>) -> Result<()> {
+        let _turn = self.turn().await?;
         sqlx::query("UPDATE notices SET finished_at = $2, failure = $3 WHERE id = $1")
             .bind(id)
             .bind(millis(now))
@@ -230,6 +232,7 @@ impl Database {
     }
 
     pub async fn retry_notice(&self, id: &str, due: DateTime<Utc>) -> Result<()> {
+        let _turn = self.turn().await?;
         sqlx::query("UPDATE notices SET due_at = $2 WHERE id = $1")
             .bind(id)
             .bind(millis(due))

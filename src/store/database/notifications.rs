@@ -141,6 +141,7 @@ impl Database {
 
     /// Takes the next mail that is due. As [`Self::claim_notice`], it needs no lease.
     pub async fn claim_mail(&self, now: DateTime<Utc>) -> Result<Option<DueMail>> {
+        let _turn = self.turn().await?;
         let row: Option<DueRow> = sqlx::query_as(
             "UPDATE notifications SET attempts = attempts + 1
              WHERE id = (SELECT id FROM notifications WHERE finished_at IS NULL AND due_at <= $1 ORDER BY due_at LIMIT 1)

@@ -55,6 +55,7 @@ impl Database {
 
     /// Takes one output (or all of a hook's) off the record; gives their histo ids.
     pub async fn clear_outputs(&self, hook: HookId, histo: Option<&Histo>) -> Result<Vec<Histo>> {
+        let _turn = self.turn().await?;
         let removed: Vec<String> = sqlx::query_scalar(
             "UPDATE runs SET output_size = NULL WHERE hook_id = $1 AND ($2 IS NULL OR histo = $2)
              AND output_size IS NOT NULL RETURNING histo",

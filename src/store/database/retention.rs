@@ -173,6 +173,7 @@ impl Database {
 
     /// Takes a version off the record, if it is neither live nor needed by a run; says whether it did.
     pub async fn remove_version(&self, hook: HookId, histo: &Histo) -> Result<bool> {
+        let _turn = self.turn().await?;
         let sql = format!(
             "DELETE FROM versions WHERE hook_id = $1 AND histo = $2
              AND histo <> (SELECT histo FROM hooks WHERE id = $1) AND NOT {IN_USE}"
@@ -251,6 +252,7 @@ impl Database {
 
     /// Takes some of the answers that have expired off the record; gives their runs, none when there are no more.
     pub async fn expire_answers(&self, now: DateTime<Utc>, most: u32) -> Result<Vec<RunId>> {
+        let _turn = self.turn().await?;
         let runs: Vec<String> = sqlx::query_scalar(
             "DELETE FROM answers WHERE run_id IN
              (SELECT run_id FROM answers WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2) RETURNING run_id",
@@ -264,6 +266,7 @@ impl Database {
 
     /// Removes some of the `Idempotency-Key`s that have expired; says how many.
     pub async fn expire_keys(&self, now: DateTime<Utc>, most: u32) -> Result<u64> {
+        let _turn = self.turn().await?;
         let done = sqlx::query(
             "DELETE FROM idempotency_keys WHERE (hook_id, key) IN
              (SELECT hook_id, key FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",

@@ -31,6 +31,7 @@ impl Database {
 
     /// The call may come again.
     pub async fn forget_signature(&self, hook: HookId, digest: &str) -> Result<()> {
+        let _turn = self.turn().await?;
         sqlx::query("DELETE FROM signatures WHERE hook_id = $1 AND digest = $2")
             .bind(hook.to_string())
             .bind(digest)

@@ -65,6 +65,7 @@ impl Database {
     /// # Errors
     /// `Exists` when the name is taken.
     pub async fn create_user(&self, user: &User) -> Result<()> {
+        let _turn = self.turn().await?;
         sqlx::query("INSERT INTO users (id, name, role, created_at) VALUES ($1, $2, $3, $4)")
             .bind(user.id.to_string())
             .bind(user.name.as_str())
@@ -108,6 +109,7 @@ impl Database {
         hash: &TokenHash,
         now: DateTime<Utc>,
     ) -> Result<()> {
+        let _turn = self.turn().await?;
         sqlx::query("INSERT INTO tokens (id, user_id, name, hash, created_at) VALUES ($1, $2, $3, $4, $5)")
             .bind(id.to_string())
             .bind(user.to_string())
@@ -143,6 +145,7 @@ impl Database {
 
     /// Removes a token (of that user only, if one is given); says whether there was one.
     pub async fn revoke_token(&self, id: TokenId, user: Option<UserId>) -> Result<bool> {
+        let _turn = self.turn().await?;
         let done = sqlx::query("DELETE FROM tokens WHERE id = $1 AND ($2 IS NULL OR user_id = $2)")
             .bind(id.to_string())
             .bind(user.map(|user| user.to_string()))

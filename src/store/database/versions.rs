@@ -103,6 +103,7 @@ impl Database {
 
     /// Removes one previous version (or all of them) from the record, never the live one; gives what was removed.
     pub async fn clear_versions(&self, id: HookId, histo: Option<&Histo>) -> Result<Vec<Histo>> {
+        let _turn = self.turn().await?;
         let removed: Vec<String> = sqlx::query_scalar(
             "DELETE FROM versions WHERE hook_id = $1 AND ($2 IS NULL OR histo = $2)
              AND histo <> (SELECT histo FROM hooks WHERE id = $1) RETURNING histo",
