@@ -134,42 +134,10 @@ fn shorten(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{
-        CallbackId, CallbackTrouble, DeliveryId, ErrorKind, Histo, HookId, HookPath, Mode, Run, RunError, RunId,
-        RunState, Trigger, UserId,
-    };
+    use crate::model::{CallbackId, CallbackTrouble, DeliveryId, ErrorKind, HookPath, Run, RunError, RunState};
+    use crate::testing::run;
     use chrono::DateTime;
     use serde_json::{Value, json};
-
-    fn run(state: RunState, error: Option<RunError>) -> Run {
-        let at = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
-        let histo = Histo::next(at, None);
-        Run {
-            id: RunId::new(),
-            hook: HookId::new(),
-            owner: UserId::new(),
-            version: histo.clone(),
-            histo,
-            state,
-            trigger: Trigger::Http,
-            mode: Mode::Sync,
-            rerun_of: None,
-            schedule: None,
-            attempts: 1,
-            status: None,
-            media_type: None,
-            cells: Vec::new(),
-            method: "GET".to_owned(),
-            created_at: at,
-            started_at: Some(at),
-            finished_at: Some(at),
-            duration_ms: Some(185_400),
-            cells_total: 4,
-            cells_done: 2,
-            error,
-            warnings: Vec::new(),
-        }
-    }
 
     fn failed_run() -> Run {
         let error = RunError {

@@ -122,6 +122,30 @@ async fn callbacks(app: &TestApp, owner: &str, value: &str) -> (String, Vec<Stri
     (told, secrets)
 }
 
+/// Calls with what a caller shows and with the owner's API token; gives what was told.
+async fn calls(
+    app: &TestApp,
+    hook: &serde_json::Value,
+    [key, pin]: [&str; 2],
+    [presented, owner]: [&str; 2],
+) -> String {
+    let mut told = String::new();
+    // An API token lets in, and the notebook does not get it; what else a caller shows it gets, and it has to be told nowhere.
+    for (kind, status, bearer) in
+        [("text", 200, presented), ("raise", 500, presented), ("error", 503, presented), ("text", 200, owner)]
+    {
+        let call = app.http.post(url(hook)).bearer_auth(bearer).header("x-proof", key);
+        let call = call.json(&json!({"kind": kind, "pin": pin}));
+        let response = call.send().await.unwrap();
+        assert_eq!(response.status(), status, "{kind}");
+        let text = response.text().await.unwrap();
+        // The notebook may give a secret back on purpose: the caller has it already.
+        assert_eq!(text == pin, kind == "text", "{text}");
+        told.push_str(if kind == "text" { "" } else { &text });
+    }
+    told
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_show_nowhere() {
     start_logging();
@@ -144,20 +168,8 @@ async fn tokens_show_nowhere() {
     let unsigned = app.http.post(url(&hook)).header("x-proof", format!("{key}x")).send().await.unwrap();
     assert_eq!(unsigned.status(), 401);
     told.push_str(&unsigned.text().await.unwrap());
-    // An API token lets in, and the notebook does not get it; what else a caller shows it gets, and it has to be told nowhere.
     let presented = "shown-by-a-caller-4715";
-    for (kind, status, bearer) in
-        [("text", 200, presented), ("raise", 500, presented), ("error", 503, presented), ("text", 200, alice.as_str())]
-    {
-        let call = app.http.post(url(&hook)).bearer_auth(bearer).header("x-proof", key);
-        let call = call.json(&json!({"kind": kind, "pin": pin}));
-        let response = call.send().await.unwrap();
-        assert_eq!(response.status(), status, "{kind}");
-        let text = response.text().await.unwrap();
-        // The notebook may give a secret back on purpose: the caller has it already.
-        assert_eq!(text == pin, kind == "text", "{text}");
-        told.push_str(if kind == "text" { "" } else { &text });
-    }
+    told.push_str(&calls(&app, &hook, [key, pin], [presented, &alice]).await);
     let (run_token, kept_secret) = reads_a_secret(&app, &alice).await;
     told.push_str(&refused_parameters(&app, &alice, pin).await);
     for (method, path) in [

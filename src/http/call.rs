@@ -143,7 +143,10 @@ pub(super) fn headers(request: &HttpRequest, valid: bool) -> Vec<(String, String
 
 /// The cookies without the manager's.
 fn without_session(cookies: &str) -> String {
+    if !cookies.contains(SESSION_COOKIE) {
+        return cookies.to_owned();
+    }
     let is_session = |cookie: &&str| cookie.split('=').next().is_some_and(|name| name.trim() == SESSION_COOKIE);
-    let others: Vec<_> = cookies.split([';', ',']).filter(|cookie| !is_session(cookie)).map(str::trim).collect();
-    if others.len() == cookies.split([';', ',']).count() { cookies.to_owned() } else { others.join("; ") }
+    let others = cookies.split([';', ',']).map(str::trim).filter(|cookie| !is_session(cookie));
+    others.collect::<Vec<_>>().join("; ")
 }

@@ -3,21 +3,19 @@
 //! What happened is kept, bounded, as long as the run goes on, so who comes late sees it too. In memory only: a run that has
 //! ended is told of by its record.
 
+mod watcher;
+
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::attempt::Marked;
+pub(super) use self::watcher::Watcher;
 use super::credential::{Credential, Masks};
 use crate::clock::SharedClock;
-use crate::kernel::{Happening, Observer, progress_in_display, progress_in_stream};
 use crate::model::{Caller, CellStatus, CellTiming, Progress, RunEvent, RunId, RunState};
-use crate::notebook::{Excerpt, Injected, Secrets, mask};
-use crate::response::{self, Callback};
+use crate::notebook::Excerpt;
 
 /// What is kept of a run: so many events, and so many bytes of text.
 const MOST_EVENTS: usize = 2_000;
@@ -274,80 +272,6 @@ fn timings<'a>(events: impl Iterator<Item = &'a RunEvent>) -> Vec<CellTiming> {
         }
     }
     timings
-}
-
-/// Hears what a kernel does in a run, and tells those who watch it; nothing that is secret.
-#[derive(Debug)]
-pub(super) struct Watcher {
-    run: Arc<LiveRun>,
-    injected: Option<Arc<Injected>>,
-    early: mpsc::Sender<Marked>,
-    calls: mpsc::Sender<Callback>,
-    /// Whether an output was marked as the answer: the first one is.
-    marked: AtomicBool,
-}
-
-impl Watcher {
-    /// `early` gets the first output that is marked as an early answer, `calls` every callback that the notebook sends.
-    pub(super) fn new(
-        run: Arc<LiveRun>,
-        injected: Option<Arc<Injected>>,
-        early: mpsc::Sender<Marked>,
-        calls: mpsc::Sender<Callback>,
-    ) -> Self {
-        Self { run, injected, early, calls, marked: AtomicBool::new(false) }
-    }
-
-    fn original(&self, cell: usize) -> Option<usize> {
-        self.injected.as_ref().map_or(Some(cell), |injected| injected.original_index(cell))
-    }
-
-    fn published(&self, cell: usize, kind: &str, content: &Value) {
-        let secrets = self.run.masks.texts();
-        if kind == "stream" {
-            // A notebook may publish by itself, and a name is neither masked nor counted.
-            let name = if content["name"] == "stderr" { "stderr" } else { "stdout" }.to_owned();
-            let mut text = content["text"].as_str().unwrap_or_default().to_owned();
-            let progress = progress_in_stream(&text);
-            mask(&mut text, &secrets);
-            self.run.happened(RunEvent::Stream { cell: self.original(cell), name, text });
-            self.progress(progress, &secrets);
-        } else if kind == "display_data" || kind == "update_display_data" {
-            self.progress(progress_in_display(content), &secrets);
-        }
-        if kind == "display_data" || kind == "execute_result" {
-            let first = response::is_marked(content) && !self.marked.swap(true, Ordering::Relaxed);
-            if first && response::is_early(content) {
-                let _ = self.early.try_send(content.clone()); // there is room for this one
-            }
-            if let Some(callback) = response::callback(content) {
-                let _ = self.calls.try_send(callback); // there is room for as many as are sent, and one more
-            }
-        }
-    }
-
-    fn progress(&self, progress: Option<Progress>, secrets: &Secrets) {
-        let Some(mut progress) = progress else { return };
-        if let Some(message) = &mut progress.message {
-            mask(message, secrets);
-        }
-        if self.run.progress().as_ref() != Some(&progress) {
-            self.run.happened(RunEvent::Progress(progress));
-        }
-    }
-}
-
-impl Observer for Watcher {
-    fn happened(&self, happening: Happening<'_>) {
-        let (cell, status) = match happening {
-            Happening::Published { cell, kind, content } => return self.published(cell, kind, content),
-            Happening::CellBegan { cell } => (cell, CellStatus::Started),
-            Happening::CellEnded { cell, failed: false } => (cell, CellStatus::Ok),
-            Happening::CellEnded { cell, failed: true } => (cell, CellStatus::Error),
-        };
-        let (cell, at) = (self.original(cell), self.run.clock.now());
-        self.run.happened(RunEvent::Cell { cell, status, at });
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

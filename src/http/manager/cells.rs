@@ -113,38 +113,9 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::model::{ErrorKind, Histo, HookId, Mode, Run, RunError, RunId, Trigger, UserId};
+    use crate::model::{ErrorKind, Run, RunError};
     use crate::service::ShownNotebook;
-
-    fn run(state: RunState, error: Option<RunError>) -> Run {
-        let at = DateTime::UNIX_EPOCH;
-        let histo = Histo::next(at, None);
-        Run {
-            id: RunId::new(),
-            hook: HookId::new(),
-            owner: UserId::new(),
-            version: histo.clone(),
-            histo,
-            state,
-            trigger: Trigger::Http,
-            mode: Mode::Sync,
-            rerun_of: None,
-            schedule: None,
-            method: "GET".to_owned(),
-            attempts: 1,
-            created_at: at,
-            started_at: Some(at),
-            finished_at: None,
-            duration_ms: None,
-            cells_total: 0,
-            cells_done: 0,
-            error,
-            warnings: Vec::new(),
-            status: None,
-            media_type: None,
-            cells: Vec::new(),
-        }
-    }
+    use crate::testing::run;
 
     /// `m`: Markdown, `c`: code, `b`: blank code, `i`: the injected parameters.
     fn notebook(kinds: &str) -> ShownNotebook {

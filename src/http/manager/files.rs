@@ -9,6 +9,7 @@ use crate::http::error::ApiError;
 
 const FILES: &[(&str, &[u8])] = &[
     ("deploy.js", include_bytes!("static/deploy.js")),
+    ("dropping.js", include_bytes!("static/dropping.js")),
     ("files.js", include_bytes!("static/files.js")),
     ("hook.js", include_bytes!("static/hook.js")),
     ("hooks.css", include_bytes!("static/hooks.css")),

@@ -1,4 +1,5 @@
 // Notebooks that are dropped on the list of hooks, or chosen, become hooks.
+import { onDrop } from "./dropping.js";
 import { api, base, clear, fields, show, tell } from "./manager.js";
 
 const dialog = document.querySelector("dialog.deploy");
@@ -99,19 +100,6 @@ input.addEventListener("change", () => {
   input.value = ""; // so that the same file can be chosen again
 });
 
-const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
-const over = (is) => document.body.classList.toggle("dropping", is);
-document.addEventListener("dragover", (event) => {
-  if (!hasFiles(event)) return;
-  event.preventDefault();
-  over(true);
-});
-document.addEventListener("dragleave", (event) => {
-  if (!event.relatedTarget) over(false);
-});
-document.addEventListener("drop", (event) => {
-  if (!hasFiles(event)) return;
-  event.preventDefault();
-  over(false);
-  if (!dialog.open) take(event.dataTransfer.files);
+onDrop((transfer) => {
+  if (!dialog.open) take(transfer.files);
 });

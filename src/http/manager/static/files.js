@@ -1,4 +1,5 @@
 // Files and folders that are dropped on a page of assets or dependencies, or chosen, are added.
+import { onDrop } from "./dropping.js";
 import { api, base, clear, show, tell } from "./manager.js";
 
 const dialog = document.querySelector("dialog.deploy");
@@ -127,22 +128,8 @@ async function dropped(entries) {
   take(await Promise.all(all));
 }
 
-const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
-const over = (is) => document.body.classList.toggle("dropping", is);
-document.addEventListener("dragover", (event) => {
-  if (!hasFiles(event)) return;
-  event.preventDefault();
-  over(true);
-});
-document.addEventListener("dragleave", (event) => {
-  if (!event.relatedTarget) over(false);
-});
-document.addEventListener("drop", (event) => {
-  if (!hasFiles(event)) return;
-  event.preventDefault();
-  over(false);
+onDrop(({ items, files }) => {
   if (dialog.open) return;
-  const { items, files } = event.dataTransfer;
   // What is dropped is only there during this event: entries are taken now and read later.
   const entries = [...items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (entries.length) dropped(entries).catch(() => tell("what was dropped cannot be read", "bad"));
