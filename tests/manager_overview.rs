@@ -63,7 +63,10 @@ async fn queue_and_kernels_are_shown_over_time_and_names_are_text() {
     sampled("T12:30:00").await; // has the most since the one before
     clock.advance(TimeDelta::hours(3));
     sampled("T15:30:00").await;
-    assert!(latest(&visitor.page("/manager").await).starts_with(&[0, 0]));
+    let page = visitor.page("/manager").await;
+    assert!(latest(&page).starts_with(&[0, 0]));
+    let dashes: Vec<_> = page.split("<path class=\"line ").skip(1).map(|path| path.matches("h8").count()).collect();
+    assert_eq!(dashes, [1, 1, 1], "the three runs ended within one hour: {page}");
     eventually("a kernel waits", async || {
         clock.advance(TimeDelta::seconds(10));
         spawns() || latest(&visitor.page("/manager").await).last().is_some_and(|warm| *warm > 0)

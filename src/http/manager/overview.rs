@@ -44,6 +44,7 @@ pub(super) async fn show(page: Page, request: HttpRequest) -> Result<HttpRespons
             "has_hooks": has_hooks,
             "all": figures(&overview.all),
             "slots": bars(&overview, slots, |slot| reply::time(since + width * slot)),
+            "times": times(&overview),
             "width": i64::from(slots) * STEP,
             "failing": overview.failing.iter().map(|hook| json!({
                 "id": hook.hook, "path": hook.path, "ended": hook.ended, "failed": hook.failed,
@@ -85,6 +86,26 @@ fn bars(overview: &Overview, slots: i32, at: impl Fn(i32) -> String) -> Vec<Valu
         .collect()
 }
 
+/// How long runs took: a dash for each slot and percentile, at a height from nothing to the slowest.
+fn times(overview: &Overview) -> Value {
+    let most = overview.slots.iter().filter_map(|(_, of)| of.p99).max().unwrap_or(0);
+    let height = |millis: i64| i64::try_from(HEIGHT).unwrap_or_default() * (most - millis) / most.max(1);
+    let drawn = |name: &str, kind: &str, of: fn(&RunFigures) -> Option<i64>| -> Value {
+        let dash =
+            |(slot, figures): &(i64, RunFigures)| Some(format!("M{} {}h8", slot * STEP + 1, height(of(figures)?)));
+        let dashes: Vec<_> = overview.slots.iter().filter_map(dash).collect();
+        json!({"name": name, "kind": kind, "dashes": dashes.join(" "), "all": of(&overview.all)})
+    };
+    json!({
+        "most": most,
+        "lines": [
+            drawn("Half took less than", "first", |of| of.p50),
+            drawn("95 % took less than", "second", |of| of.p95),
+            drawn("99 % took less than", "third", |of| of.p99),
+        ],
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,5 +126,27 @@ mod tests {
             heights,
             [(json!(0), json!(0), json!(60)), (json!(45), json!(15), json!(0)), (json!(15), json!(0), json!(45))]
         );
+    }
+
+    #[test]
+    fn dashes_are_as_high_as_the_percentiles_and_slots_without_any_have_none() {
+        let of = |p50, p95, p99| RunFigures { p50, p95, p99, ..RunFigures::default() };
+        let overview = Overview {
+            all: of(Some(5), Some(9), Some(10)),
+            slots: vec![
+                (0, of(Some(0), Some(5), Some(10))),
+                (1, of(None, None, None)),
+                (3, of(Some(5), Some(5), Some(5))),
+            ],
+            failing: Vec::new(),
+            deliveries: crate::model::DeliveryFigures::default(),
+        };
+        let told = times(&overview);
+        let dashes: Vec<_> =
+            told["lines"].as_array().unwrap().iter().map(|line| line["dashes"].as_str().unwrap()).collect();
+        assert_eq!(dashes, ["M1 60h8 M31 30h8", "M1 30h8 M31 30h8", "M1 0h8 M31 30h8"]);
+        assert_eq!((&told["most"], &told["lines"][1]["all"]), (&json!(10), &json!(9)));
+        let nothing = Overview { all: of(None, None, None), slots: Vec::new(), ..overview };
+        assert_eq!((&times(&nothing)["most"], &times(&nothing)["lines"][0]["dashes"]), (&json!(0), &json!("")));
     }
 }
